@@ -1,0 +1,67 @@
+"""Everything that can go wrong, as one tree: one class per thing a caller would handle differently."""
+
+from __future__ import annotations
+
+
+class WorkbenchError(Exception):
+    """Any error that Workbench raises on purpose; its message names the value and what is allowed."""
+
+
+class InvalidSettings(WorkbenchError):
+    """A settings file or environment variable has an unknown key or a value that cannot be used."""
+
+
+class InvalidArgument(WorkbenchError):
+    """An argument of a question or a command is out of its range."""
+
+
+class UnknownEvent(InvalidArgument):
+    """A question names an event type that the data does not contain."""
+
+
+class InvalidFunnel(InvalidArgument):
+    """A funnel has fewer than two steps, or a window that is not positive."""
+
+
+class InvalidMapping(WorkbenchError):
+    """A mapping does not exist, or its YAML does not say how to build an event."""
+
+
+class SourceError(WorkbenchError):
+    """A file to ingest is missing, unreadable, truncated or not of the format it was said to be."""
+
+
+class StoreError(WorkbenchError):
+    """The store cannot be opened, read or written."""
+
+
+class StoreNotFound(StoreError):
+    """There is no lake at the path."""
+
+
+class StoreTooNew(StoreError):
+    """The lake was written by a newer Workbench than this one."""
+
+
+class StoreFull(StoreError):
+    """The disk that holds the lake has no space left; nothing of the batch was written."""
+
+
+class StoreConflict(StoreError):
+    """Another process committed the same source, or the same maintenance job, first."""
+
+
+class StoreCorrupt(StoreError):
+    """A file of the lake is missing, or its bytes are not those that were committed."""
+
+
+class NotEnoughData(WorkbenchError):
+    """The data is too thin for the answer; the message says what there is and what is needed."""
+
+
+class ModelError(WorkbenchError):
+    """A model file is missing, tampered with, or made for other features."""
+
+
+class PipelineError(WorkbenchError):
+    """A task of the pipeline failed; the message names it and where its partial notebook is."""

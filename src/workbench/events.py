@@ -1,0 +1,192 @@
+"""What an event is: its schema, and the two ways of checking one, by message and by column.
+
+`parse` reads one message (JSON bytes, as they come from a queue or a JSONL file) and `validate`
+checks a whole Arrow table (as it comes from Parquet). Both apply the same rules and give the same
+reason codes; `tests/test_events.py` holds them to each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal, get_args
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SCHEMA_VERSION: Final = 1
+MAX_NAME: Final = 256
+"""Longest `event_id`, `event_type`, `user_id` or other name, in characters."""
+
+MAX_MESSAGE: Final = 1_048_576
+"""Longest message, in bytes; a longer one is rejected as `too_large` without being decoded."""
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCK_SKEW: Final = timedelta(days=1)
+"""How far ahead of the ingesting clock an event may lie before it is rejected as `bad_time`."""
+
+Reason = Literal[
+    "too_large",  # longer than MAX_MESSAGE bytes
+    "bad_encoding",  # not UTF-8
+    "bad_json",  # not JSON, or not a JSON object
+    "bad_row",  # a row of a table that does not fit its header
+    "missing_field",  # a required field is absent, null or empty
+    "wrong_type",  # a field holds another type, or a name is longer than MAX_NAME
+    "bad_time",  # no timestamp, before 1970, or more than a day in the future
+    "newer_schema",  # schema_version is above the one this version knows
+]
+REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+
+REQUIRED: Final = ("event_id", "event_type", "user_id", "occurred_at")
+ALIASES: Final = {"timestamp": "occurred_at"}
+"""Names that older producers use for a field."""
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
+Label = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One thing that one person did.
+
+    `occurred_at` is when it happened (UTC, microseconds); when it was ingested is added by the
+    store. `properties` is a JSON object, kept as its bytes. `value` is in USD where it is money.
+    """
+
+    event_id: Name
+    event_type: Name
+    user_id: Name
+    occurred_at: datetime
+    platform: Label | None = None
+    session_id: Label | None = None
+    raid_id: Label | None = None
+    message_id: Label | None = None
+    value: float | None = None
+    properties: msgspec.Raw = msgspec.Raw(b"{}")
+    schema_version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] = SCHEMA_VERSION
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """A message that is not an event: why, in words, and its original bytes."""
+
+    reason: Reason
+    detail: str
+    original: bytes
+
+
+FIELDS: Final = tuple(Event.__struct_fields__)
+LABELS: Final = ("platform", "session_id", "raid_id", "message_id")
+
+EVENT_TABLE: Final = pa.schema(
+    [
+        pa.field("event_id", pa.string(), nullable=False),
+        pa.field("event_type", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("occurred_at", pa.timestamp("us", "UTC"), nullable=False),
+        ("platform", pa.string()),
+        ("session_id", pa.string()),
+        ("raid_id", pa.string()),
+        ("message_id", pa.string()),
+        ("value", pa.float64()),
+        ("properties", pa.string()),
+        ("schema_version", pa.int32()),
+    ]
+)
+"""Events as columns, in the order of `Event`. `properties` is the JSON object as text."""
+
+
+def parse(message: bytes, *, now: datetime | None = None) -> Event | Reject:
+    """Read one message: an event, or why it is none. Never raises for anything that it holds.
+
+    Args:
+        message: One JSON object with the fields of `Event`, UTF-8. `timestamp` may stand for
+            `occurred_at`; a time without a zone is UTC; unknown fields are ignored.
+        now: The ingesting clock, to refuse events from the future.
+
+    >>> parse(b'{"event_id": "1", "event_type": "view", "user_id": "ann", "timestamp": "2026-11-01T09:00:00Z"}').user_id
+    'ann'
+    >>> parse(b'{"event_id": "1"}').reason
+    'missing_field'
+    """
+    if len(message) > MAX_MESSAGE:
+        return Reject("too_large", f"{len(message):,} bytes, at most {MAX_MESSAGE:,} are read", message)
+    try:
+        if not message.isascii():
+            message.decode()
+        event = _DECODER.decode(message)
+    except msgspec.ValidationError:
+        return _second_look(message, now)
+    except UnicodeDecodeError as error:
+        return Reject("bad_encoding", f"byte {error.start} is not UTF-8", message)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Reject("bad_json", str(error), message)
+    return _checked(event, message, now)
+
+
+def convert(fields: Mapping[str, Any], *, original: bytes, now: datetime | None = None) -> Event | Reject:
+    """Make an event of decoded fields: what `parse` does after decoding, for rows of any format.
+
+    Args:
+        fields: Values by the names of `Event`; `properties` as a mapping or as `msgspec.Raw`;
+            `occurred_at` as a `datetime` or ISO 8601 text. Absent, `None` and `""` are the same.
+        original: The bytes to keep if it is rejected.
+        now: The ingesting clock.
+    """
+    named = {ALIASES.get(name, name): value for name, value in fields.items() if value is not None and value != ""}
+    for name in REQUIRED:
+        if name not in named:
+            return Reject("missing_field", f"no {name}", original)
+    properties = named.get("properties")
+    if properties is not None and not isinstance(properties, Mapping | msgspec.Raw):
+        return Reject("wrong_type", "properties is not an object", original)
+    try:
+        if isinstance(properties, Mapping):
+            named["properties"] = msgspec.Raw(msgspec.json.encode(properties))
+        event = msgspec.convert(named, Event)
+    except (msgspec.ValidationError, TypeError, ValueError, UnicodeEncodeError, RecursionError) as error:
+        detail = str(error)
+        return Reject("bad_time" if detail.endswith("$.occurred_at`") else "wrong_type", detail, original)
+    return _checked(event, original, now)
+
+
+def _checked(event: Event, original: bytes, now: datetime | None) -> Event | Reject:
+    """Apply the rules that a type cannot say."""
+    if not bytes(event.properties).startswith(b"{"):
+        return Reject("wrong_type", "properties is not an object", original)
+    if event.value is not None and not math.isfinite(event.value):
+        return Reject("wrong_type", f"value is {event.value}", original)
+    if event.schema_version > SCHEMA_VERSION:
+        return Reject("newer_schema", f"schema_version {event.schema_version}, at most {SCHEMA_VERSION} is known", original)
+    occurred_at = event.occurred_at
+    if occurred_at.tzinfo is None:
+        occurred_at = occurred_at.replace(tzinfo=UTC)
+        event = msgspec.structs.replace(event, occurred_at=occurred_at)
+    if not EARLIEST <= occurred_at <= (now or datetime.now(UTC)) + CLOCK_SKEW:
+        return Reject("bad_time", f"occurred_at {occurred_at.isoformat()} is before 1970 or in the future", original)
+    return event
+
+
+def _second_look(message: bytes, now: datetime | None) -> Event | Reject:
+    """Decode without the schema: rare, for an alias, or for a fault that deserves a good explanation."""
+    try:
+        fields = _OBJECT.decode(message)
+    except msgspec.ValidationError as error:
+        return Reject("wrong_type" if message.lstrip().startswith(b"{") else "bad_json", str(error), message)
+    return convert(fields, original=message, now=now)
+
+
+_DECODER: Final = msgspec.json.Decoder(Event)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def to_table(events: list[Event]) -> pa.Table:
+    """Turn events into columns: one row per event, in the same order, as `EVENT_TABLE`."""
+    columns = {
+        name: [bytes(event.properties) for event in events] if name == "properties" else [getattr(event, name) for event in events]
+        for name in FIELDS
+    }
+    arrays = [pa.array(columns[field.name], pa.binary() if field.name == "properties" else field.type) for field in EVENT_TABLE]
+    index = EVENT_TABLE.get_field_index("properties")
+    arrays[index] = arrays[index].cast(pa.string())
+    return pa.table(arrays, schema=EVENT_TABLE)

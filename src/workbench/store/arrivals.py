@@ -1,0 +1,81 @@
+"""What has arrived but was not sorted yet: which of its events are new, and in which order they will lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.store import duck
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUCKETS: Final = 16
+"""Classes of users, by the low bits of `user_key`."""
+
+
+def new_events(arrived: pa.Table, history: str | None, *, root: Path) -> pa.Table:
+    """Keep each event once: not those that history has, and the first ingested of several.
+
+    Args:
+        arrived: The columns of `STORED_EVENT`.
+        history: The table function that reads what is already sorted; `None` when nothing is.
+        root: The folder it may read.
+    """
+    engine = duck.connect(allowed=[root.parent], memory="1GB")
+    rows = pa.table({"row": pa.array(np.arange(arrived.num_rows))})
+    keys = arrived.select(["event_id", "ingested_at", "source", "position"])
+    engine.register("arrived", keys.append_column("row", rows["row"]))
+    known = f"SELECT event_id FROM {history} SEMI JOIN arrived USING (event_id)" if history else _NONE  # noqa: S608
+    again = duck.select(engine, _AGAIN.format(known=known), {})["row"]
+    engine.close()
+    if len(again) == 0:
+        return arrived
+    keep = np.ones(arrived.num_rows, dtype=bool)
+    keep[again.to_numpy()] = False
+    return arrived.filter(pa.array(keep))
+
+
+_NONE: Final = "SELECT event_id FROM arrived WHERE false"
+_AGAIN: Final = """
+    WITH known AS ({known}),
+    repeated AS (SELECT event_id FROM arrived GROUP BY event_id HAVING count(*) > 1)
+    SELECT row FROM arrived SEMI JOIN known USING (event_id)
+    UNION
+    SELECT row FROM (
+        SELECT row, row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, source, position) AS time
+        FROM arrived SEMI JOIN repeated USING (event_id)
+    )
+    WHERE time > 1
+"""
+
+
+def sorted_cells(events: pa.Table) -> list[tuple[str, int, pa.Table]]:
+    """Cut events into cells (month, bucket, events), each sorted by user, then time.
+
+    Events of one user at one instant keep the order in which they were ingested.
+    """
+    if events.num_rows == 0:
+        return []
+    user_key = events["user_key"].to_numpy()
+    occurred_at = events["occurred_at"].to_numpy()
+    month = occurred_at.astype("datetime64[M]")
+    bucket = user_key % BUCKETS
+    cell = month.astype(np.int64) * BUCKETS + bucket
+    arrival = (events["position"].to_numpy(), events["ingested_at"].to_numpy().astype(np.int64))
+    order = np.lexsort((*arrival, occurred_at.astype(np.int64), user_key, cell))
+    ordered = events.take(pa.array(order))
+    starts = np.flatnonzero(np.diff(cell[order], prepend=cell[order[0]] - 1))
+    ends = np.append(starts[1:], len(order))
+    return [
+        (str(month[order[start]]), int(bucket[order[start]]), ordered.slice(start, end - start))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def since(events: pa.Table, instant: pa.Scalar) -> pa.Table:
+    """Keep the events that occurred at an instant or later."""
+    return events.filter(pc.greater_equal(events["occurred_at"], instant))

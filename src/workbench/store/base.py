@@ -1,0 +1,90 @@
+"""What every store can do: keep events exactly once, and show them as they were at one version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import pyarrow as pa
+
+from workbench.events import EVENT_TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+SOURCE_START: Final = 0
+"""The position of a source that nothing was taken from yet."""
+
+STORED_EVENT: Final = pa.schema(
+    [
+        *EVENT_TABLE,
+        pa.field("ingested_at", pa.timestamp("us", "UTC"), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("user_key", pa.int64(), nullable=False),
+    ]
+)
+"""An event as stored: `EVENT_TABLE`, then when and from where it came (`source`, `position`), and
+`user_key`, a stable 64-bit hash of `user_id` by which the store clusters and joins."""
+
+
+class Snapshot(Protocol):
+    """The events as they were at one version; it never changes, whatever is ingested meanwhile."""
+
+    @property
+    def data_version(self) -> str:
+        """Name of the version, to print beside every number: same name, same events."""
+
+    @property
+    def known_at(self) -> datetime | None:
+        """Only events ingested up to this instant are seen; `None` for all of the version."""
+
+    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
+        """Run one SELECT (DuckDB's dialect) over the view `events`.
+
+        `events` has one row per event (the columns of `STORED_EVENT`, each `event_id` once), in no
+        particular order. Times are `TIMESTAMPTZ`, the session's time zone is UTC.
+
+        Args:
+            sql: The statement, with `$name` for each value.
+            params: The values, bound and never formatted in.
+
+        Raises:
+            StoreCorrupt: A file of the version is missing or unreadable.
+        """
+
+
+class Store(Protocol):
+    """Where events are kept. Safe for several processes at once."""
+
+    def snapshot(self, *, known_at: datetime | None = None) -> Snapshot:
+        """Open the newest version, seen as known at `known_at` if that is given."""
+
+    def position(self, source: str) -> int:
+        """Return where to resume reading `source`: one past the last position committed."""
+
+    def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> None:
+        """Commit events and the new position of their source in one step: both, or neither.
+
+        Args:
+            events: The columns of `EVENT_TABLE` and `position` (int64, where in the source each
+                event stood). May have no rows, when all of a batch was rejected.
+            source: Name of what they were read from, stable across restarts.
+            start: Where the batch begins; must be the source's committed position.
+            end: One past the last position of the batch, rejected ones included.
+            ingested_at: Now, by the ingesting clock.
+
+        Raises:
+            StoreConflict: The committed position is not `start`: another process reads this source.
+            StoreFull: The disk is full; nothing was written.
+        """
+
+    def maintain(self, *, full: bool = False) -> int:
+        """Move what has arrived into the layout that questions are fast on; drop repeated events.
+
+        Args:
+            full: Also merge what earlier calls left in pieces: for the end of a bulk load.
+
+        Returns:
+            How many repeated events (same `event_id`, later ingested) were dropped.
+        """

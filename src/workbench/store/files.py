@@ -1,0 +1,202 @@
+"""The Parquet files of the lake: written once, named by their content, so that damage can be seen.
+
+A file's name is the hash of its bytes. The commit that adds a file to the table thereby records its
+checksum, and `scrub` can tell a damaged file from a good one without any other bookkeeping.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction, RemoveAction
+
+from workbench.errors import StoreCorrupt, StoreFull
+from workbench.store.base import STORED_EVENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from deltalake import DeltaTable
+
+Action: TypeAlias = AddAction | RemoveAction
+
+TAIL: Final = "tail"
+"""The `month` of events that have arrived and were not yet sorted into their cell."""
+
+TAIL_BUCKET: Final = -1
+ROW_GROUP: Final = 131_072
+_DICTIONARY: Final = [
+    "event_type",
+    "platform",
+    "user_id",
+    "session_id",
+    "raid_id",
+    "source",
+    "ingested_at",
+    "schema_version",
+]
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """One file of one version of the table."""
+
+    path: str
+    month: str
+    bucket: int
+    rows: int
+    size: int
+    ingested_from: int
+    """The earliest `ingested_at` in it, in microseconds since 1970: the order in which files arrived."""
+
+    @property
+    def in_tail(self) -> bool:
+        """Whether its events still wait to be sorted into their cells."""
+        return self.month == TAIL
+
+
+def files_of(table: DeltaTable) -> list[LakeFile]:
+    """List the files of the version that `table` is open at, ordered by path."""
+    actions = pa.table(table.get_add_actions(flatten=True))
+    if actions.num_rows == 0:
+        return []
+    files = [
+        LakeFile(
+            path=row["path"],
+            month=row["partition.month"],
+            bucket=row["partition.bucket"],
+            rows=row["num_records"],
+            size=row["size_bytes"],
+            ingested_from=int(row["min.ingested_at"].timestamp() * 1_000_000),
+        )
+        for row in actions.to_pylist()
+    ]
+    return sorted(files, key=lambda file: file.path)
+
+
+def read(root: Path, files: Sequence[LakeFile]) -> pa.Table:
+    """Read files whole, one after the other, each only if its bytes are those that were committed.
+
+    What is rewritten gets a new checksum, so damage that went in here would never be seen again.
+
+    Raises:
+        StoreCorrupt: A file is missing or damaged.
+    """
+    tables = []
+    for file in files:
+        wrong = damage(root, file)
+        if wrong:
+            raise StoreCorrupt(f"{root / file.path}: {wrong}; run `workbench doctor --scrub`")
+        tables.append(pq.read_table(root / file.path, partitioning=None, schema=STORED_EVENT))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def write(events: pa.Table, root: Path, *, month: str, bucket: int) -> AddAction:
+    """Write one file under `root` and return the action that adds it to the table.
+
+    Args:
+        events: The columns of `STORED_EVENT`, at least one row, in the order to keep.
+        root: Folder of the table.
+        month: `YYYY-MM`, or `TAIL`.
+        bucket: 0 to 15, or `TAIL_BUCKET`.
+
+    Raises:
+        StoreFull: The disk is full; what was written of the file is removed.
+    """
+    folder = f"month={month}/bucket={bucket}"
+    temporary = root / folder / f"{uuid.uuid4().hex}.tmp"
+    with disk_full_named(root):
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            pq.write_table(
+                events,
+                temporary,
+                # what is rewritten soon is written quickly, what stays is written small
+                compression="lz4" if month == TAIL else "zstd",
+                use_dictionary=_DICTIONARY,
+                row_group_size=ROW_GROUP,
+                write_page_checksum=False,  # the file's name covers every byte
+            )
+            path = f"{folder}/{digest(temporary)}.parquet"
+            size = _settle(temporary, root / path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    values = {"month": month, "bucket": str(bucket)}
+    return AddAction(path, size, values, int(time.time() * 1000), True, _statistics(events))
+
+
+def removal(file: LakeFile) -> RemoveAction:
+    """Return the action that takes `file` out of the table; its bytes stay until `vacuum`."""
+    values: dict[str, str | None] = {"month": file.month, "bucket": str(file.bucket)}
+    return RemoveAction(file.path, True, int(time.time() * 1000), file.size, values)
+
+
+def digest(path: Path) -> str:
+    """Hash the bytes of a file: 32 hex digits (BLAKE2b)."""
+    state = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def damage(root: Path, file: LakeFile) -> str | None:
+    """Say what is wrong with a file, or return `None` when its bytes are those that were committed."""
+    path = root / file.path
+    if not path.exists():
+        return "missing"
+    if path.stat().st_size != file.size:
+        return f"{path.stat().st_size:,} bytes, {file.size:,} were committed"
+    found = digest(path)
+    return None if found == path.stem else f"checksum {found}, {path.stem} was committed"
+
+
+@contextmanager
+def disk_full_named(root: Path) -> Iterator[None]:
+    """Turn "no space left" into `StoreFull`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT} or "No space left" in str(error):
+            raise StoreFull(
+                f"no space left for {root}: free some and run again, nothing of this batch was kept"
+            ) from error
+        raise
+
+
+def _settle(temporary: Path, path: Path) -> int:
+    """Make the bytes durable before a commit can name them; return how many there are."""
+    with temporary.open("rb+") as stream:
+        os.fsync(stream.fileno())
+        size = os.fstat(stream.fileno()).st_size
+    temporary.rename(path)
+    return size
+
+
+def _statistics(events: pa.Table) -> str:
+    """Return Delta's statistics of a file, by which readers skip it (milliseconds, rounded outwards)."""
+    lows, highs = {}, {}
+    for name in ("occurred_at", "ingested_at"):
+        bounds = pc.min_max(events[name].cast(pa.int64())).as_py()
+        lows[name] = _instant(bounds["min"] // 1000)
+        highs[name] = _instant(-(-bounds["max"] // 1000))
+    return json.dumps({"numRecords": events.num_rows, "minValues": lows, "maxValues": highs, "nullCount": {}})
+
+
+def _instant(milliseconds: int) -> str:
+    text = pc.strftime(pa.scalar(milliseconds, pa.timestamp("ms", "UTC")), "%Y-%m-%dT%H:%M:%S").as_py()
+    return f"{text}Z"

@@ -1,0 +1,170 @@
+"""The lake: one Delta Lake table on local disk that several processes may read and write at once."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound, StoreTooNew
+from workbench.store import files, maintenance
+from workbench.store.base import SOURCE_START, STORED_EVENT
+from workbench.store.keys import user_keys
+from workbench.store.snapshot import LakeSnapshot
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+LAYOUT: Final = 1
+"""Version of the layout on disk: columns, partitions, names of files."""
+
+_LAYOUT_APP: Final = "workbench.layout"
+_PARTITIONS: Final = ["month", "bucket"]
+_TABLE: Final = pa.schema([*STORED_EVENT, ("month", pa.string()), ("bucket", pa.int32())])
+
+
+class LakeStore:
+    """Events in `<path>/events` (Delta Lake), control state in `<path>/control.db` (SQLite)."""
+
+    def __init__(self, path: str | Path, *, create: bool = True) -> None:
+        """Open the lake at `path`.
+
+        Args:
+            path: Its folder.
+            create: Make an empty one where there is none.
+
+        Raises:
+            StoreNotFound: There is none, and `create` is false.
+            StoreTooNew: It was written by a newer Workbench.
+            StoreError: The path holds something else.
+        """
+        self.path = Path(path).absolute()
+        self.root = self.path / "events"
+        self.control = self.path / "control.db"
+        self._last: LakeSnapshot | None = None
+        self._lock = threading.Lock()
+        if DeltaTable.is_deltatable(str(self.root)):
+            _refuse_newer(self._table(), self.path)
+        elif create:
+            self._create()
+        else:
+            raise StoreNotFound(f"no lake at {self.path}: ingest a file first, with `workbench ingest FILE`")
+
+    def snapshot(self, *, known_at: datetime | None = None, version: int | None = None) -> LakeSnapshot:
+        """Open a version, the newest unless said otherwise, seen as known at `known_at` if that is given.
+
+        Raises:
+            InvalidArgument: There is no such version.
+        """
+        table = self._table()
+        newest = table.version()
+        if version is not None and version != newest:
+            if not 0 <= version < newest:
+                raise InvalidArgument(f"no version {version} of {self.path}: versions are 0 to {newest}")
+            try:
+                table.load_as_version(version)
+            except DeltaError as error:
+                raise InvalidArgument(f"version {version} of {self.path} is no longer kept: {error}") from error
+        with self._lock:
+            last = self._last
+            if last is None or (last.version, last.known_at) != (table.version(), known_at):
+                last = LakeSnapshot(self.root, table.version(), files.files_of(table), known_at=known_at)
+                self._last = last
+        return last
+
+    def position(self, source: str) -> int:
+        """Return where to resume reading `source`; see `base.Store.position`."""
+        return self._table().transaction_version(source) or SOURCE_START
+
+    def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> None:
+        """Commit events and the new position of their source in one step; see `base.Store.append`."""
+        table = self._table()
+        committed = table.transaction_version(source) or SOURCE_START
+        if committed != start:
+            raise StoreConflict(f"{source} is committed up to {committed:,}, not {start:,}: another process reads it")
+        added: list[files.Action] = []
+        if events.num_rows:
+            stored = as_stored(events, source=source, ingested_at=ingested_at)
+            added.append(files.write(stored, self.root, month=files.TAIL, bucket=files.TAIL_BUCKET))
+        commit(table, added, app_id=source, version=end)
+
+    def maintain(self, *, full: bool = False) -> int:
+        """Sort what has arrived into its cells and drop repeated events; see `base.Store.maintain`."""
+        runs = 1 if full else maintenance.RUNS
+        return maintenance.compact(self._table, self.root, runs=runs, commit=commit)
+
+    def expire(self, *, before: datetime) -> int:
+        """Drop the events that occurred before an instant; return how many.
+
+        Their bytes stay for the readers of older versions until `vacuum`.
+        """
+        return maintenance.expire(self._table, self.root, before=before, commit=commit)
+
+    def vacuum(self, *, grace_hours: float = 24) -> list[Path]:
+        """Delete the files that no version younger than the grace needs; return what was deleted."""
+        return maintenance.vacuum(self._table(), self.root, grace_hours=grace_hours)
+
+    def scrub(self) -> dict[str, str]:
+        """Check every byte of the newest version; return what is wrong, by file."""
+        found = {file.path: files.damage(self.root, file) for file in self.snapshot().files}
+        return {path: damage for path, damage in found.items() if damage}
+
+    def _table(self) -> DeltaTable:
+        try:
+            return DeltaTable(self.root)
+        except TableNotFoundError as error:
+            raise StoreNotFound(f"no lake at {self.path}: it was there a moment ago") from error
+        except DeltaError as error:
+            raise StoreError(f"cannot open the lake at {self.path}: {error}") from error
+
+    def _create(self) -> None:
+        if self.path.is_file() or (self.root.is_dir() and any(self.root.iterdir())):
+            raise StoreError(f"{self.path} holds something that is not a lake: name an empty or a new folder")
+        layout = CommitProperties(app_transactions=[Transaction(_LAYOUT_APP, LAYOUT)])
+        with files.disk_full_named(self.path):
+            self.root.mkdir(parents=True, exist_ok=True)
+            DeltaTable.create(
+                self.root, _TABLE, mode="ignore", name="events", partition_by=_PARTITIONS, commit_properties=layout
+            )
+
+
+def as_stored(events: pa.Table, *, source: str, ingested_at: datetime) -> pa.Table:
+    """Add the columns that the store fills in: `EVENT_TABLE` and `position` become `STORED_EVENT`."""
+    rows = events.num_rows
+    complete = (
+        events.append_column(
+            "ingested_at", pa.array([ingested_at], pa.timestamp("us", "UTC")).take(pa.array([0] * rows))
+        )
+        .append_column("source", pa.array([source], pa.string()).take(pa.array([0] * rows)))
+        .append_column("user_key", user_keys(events["user_id"]))
+    )
+    return complete.select(STORED_EVENT.names).cast(STORED_EVENT)
+
+
+def commit(table: DeltaTable, actions: list[files.Action], *, app_id: str, version: int) -> None:
+    """Commit actions, and that `app_id` has come to `version`, as one version of the table.
+
+    Raises:
+        StoreConflict: Since `table` was opened, another process moved `app_id` on.
+        StoreFull: The disk is full.
+    """
+    moved = CommitProperties(app_transactions=[Transaction(app_id, version)])
+    with files.disk_full_named(Path(table.table_uri.removeprefix("file://"))):
+        try:
+            table.create_write_transaction(
+                actions, mode="append", schema=table.schema(), partition_by=_PARTITIONS, commit_properties=moved
+            )
+        except CommitFailedError as error:
+            raise StoreConflict(f"another process committed {app_id} first: {error}") from error
+
+
+def _refuse_newer(table: DeltaTable, path: Path) -> None:
+    layout = table.transaction_version(_LAYOUT_APP)
+    if layout is None:
+        raise StoreError(f"{path} holds a Delta table that Workbench did not make: name another folder")
+    if layout > LAYOUT:
+        raise StoreTooNew(f"{path} has layout {layout}, this Workbench knows up to {LAYOUT}: upgrade it")

@@ -1,0 +1,146 @@
+"""Housekeeping of the lake: sort what arrived into cells, let old events go, free the disk.
+
+History lies in cells, one for each month of `occurred_at` and each of 16 classes of users; the
+events of a cell are sorted by user, then time. A question about journeys thereby reads each user's
+events together, and an expired month is dropped without rewriting. Every job reads one version and
+commits its result in one step, beside whatever is ingested meanwhile; of two that run at once, the
+second finds the first's commit and gives up.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Protocol
+
+from workbench.errors import StoreConflict
+from workbench.store import arrivals, duck, files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+RUNS: Final = 4
+"""Most sorted files in a cell before they are merged, unless a full merge is asked for."""
+
+BATCH: Final = 500_000
+"""About how many arrived events are sorted into cells at once: this bounds memory."""
+
+_APP: Final = "workbench.maintenance"
+
+
+class Commit(Protocol):
+    """How a job commits: see `lake.commit`."""
+
+    def __call__(self, table: DeltaTable, actions: list[files.Action], *, app_id: str, version: int) -> None:
+        """Commit `actions` as one version."""
+
+
+def compact(opened: Callable[[], DeltaTable], root: Path, *, runs: int, commit: Commit) -> int:
+    """Sort arrived events into cells, each once, and merge cells of more than `runs` files.
+
+    Returns:
+        How many repeated events were dropped. Stops early when another process does the same job.
+    """
+    dropped = 0
+    try:
+        while True:
+            table = opened()
+            present = files.files_of(table)
+            batch = _oldest(file for file in present if file.in_tail)
+            if not batch:
+                break
+            added, repeated = _sort(root, batch, [file for file in present if not file.in_tail])
+            _commit(table, commit, [*map(files.removal, batch), *added])
+            dropped += repeated
+        merged: list[files.Action] = []
+        for cell in _crowded(present, runs):
+            merged += [*map(files.removal, cell), *_written(root, files.read(root, cell))]
+        if merged:
+            _commit(table, commit, merged)
+    except StoreConflict:
+        return dropped
+    return dropped
+
+
+def expire(opened: Callable[[], DeltaTable], root: Path, *, before: datetime, commit: Commit) -> int:
+    """Drop events that occurred before an instant; rewrite the cells that it cuts."""
+    compact(opened, root, runs=1, commit=commit)
+    table = opened()
+    boundary = before.strftime("%Y-%m")
+    actions: list[files.Action] = []
+    dropped = 0
+    for file in files.files_of(table):
+        if file.in_tail or file.month > boundary:
+            continue
+        kept = 0
+        if file.month == boundary:
+            events = arrivals.since(files.read(root, [file]), before)
+            kept = events.num_rows
+            if kept == file.rows:
+                continue
+            if kept:
+                actions.append(files.write(events, root, month=file.month, bucket=file.bucket))
+        actions.append(files.removal(file))
+        dropped += file.rows - kept
+    if actions:
+        _commit(table, commit, actions)
+    return dropped
+
+
+def vacuum(table: DeltaTable, root: Path, *, grace_hours: float) -> list[Path]:
+    """Delete files that no version younger than the grace needs, those of killed writers included."""
+    listed = table.vacuum(
+        retention_hours=max(0, int(grace_hours)), dry_run=True, enforce_retention_duration=False, full=True
+    )
+    youngest = time.time() - grace_hours * 3600
+    gone = [root / path for path in listed if _older(root / path, youngest)]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return gone
+
+
+def _older(path: Path, instant: float) -> bool:
+    return path.is_file() and path.stat().st_mtime <= instant
+
+
+def _oldest(tail: Iterator[files.LakeFile]) -> list[files.LakeFile]:
+    """Take the files that arrived first, up to `BATCH` events: the first ingested of a repeated event stays."""
+    batch: list[files.LakeFile] = []
+    for file in sorted(tail, key=attrgetter("ingested_from", "path")):
+        if batch and sum(taken.rows for taken in batch) + file.rows > BATCH:
+            break
+        batch.append(file)
+    return batch
+
+
+def _sort(
+    root: Path, tail: Sequence[files.LakeFile], history: Sequence[files.LakeFile]
+) -> tuple[list[files.Action], int]:
+    """Write the new events of `tail` as one sorted file per cell; count those that were not new."""
+    arrived = files.read(root, tail)
+    new = arrivals.new_events(arrived, duck.parquet(root, [file.path for file in history]), root=root)
+    return _written(root, new), arrived.num_rows - new.num_rows
+
+
+def _written(root: Path, events: pa.Table) -> list[files.Action]:
+    return [
+        files.write(cell, root, month=month, bucket=bucket) for month, bucket, cell in arrivals.sorted_cells(events)
+    ]
+
+
+def _crowded(present: Sequence[files.LakeFile], runs: int) -> list[list[files.LakeFile]]:
+    """List the cells that hold more than `runs` files."""
+    cell_of = attrgetter("month", "bucket")
+    history = sorted((file for file in present if not file.in_tail), key=cell_of)
+    cells = [list(cell) for _, cell in groupby(history, key=cell_of)]
+    return [cell for cell in cells if len(cell) > runs]
+
+
+def _commit(table: DeltaTable, commit: Commit, actions: list[files.Action]) -> None:
+    commit(table, actions, app_id=_APP, version=(table.transaction_version(_APP) or 0) + 1)

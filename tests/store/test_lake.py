@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import errno
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import CommitProperties, Transaction, write_deltalake
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.errors import (
+    InvalidArgument,
+    StoreConflict,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreNotFound,
+    StoreTooNew,
+)
+from workbench.events import to_table
+from workbench.store.lake import LakeStore
+from workbench.testing import START, events_of
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return LakeStore(tmp_path / "lake")
+
+
+def batch(journeys, *, start=0, **fields):
+    table = to_table(events_of(journeys, **fields))
+    return table.append_column("position", pa.array(range(start, start + table.num_rows), pa.int64()))
+
+
+def put(lake, journeys, *, source="file", at=NOON, **fields):
+    start = lake.position(source)
+    events = batch(journeys, start=start, **fields)
+    lake.append(events, source=source, start=start, end=start + events.num_rows, ingested_at=at)
+
+
+def told(lake, **seen):
+    rows = lake.snapshot(**seen).query("SELECT event_id, event_type FROM events ORDER BY event_id").to_pylist()
+    return {row["event_id"]: row["event_type"] for row in rows}
+
+
+def test_an_empty_lake_answers_with_no_events(lake):
+    assert lake.snapshot().query("SELECT * FROM events").num_rows == 0
+
+
+def test_events_and_the_position_of_their_source_arrive_together(lake):
+    put(lake, {"ann": "view:0 buy:9"})
+    assert len(told(lake)) == 2
+    assert lake.position("file") == 2
+
+
+def test_a_batch_of_which_all_was_rejected_moves_the_position_alone(lake):
+    lake.append(batch({}), source="file", start=0, end=7, ingested_at=NOON)
+    assert (lake.position("file"), told(lake)) == (7, {})
+
+
+def test_a_batch_that_was_committed_before_is_refused(lake):
+    put(lake, {"ann": "view:0"})
+    with pytest.raises(StoreConflict, match="committed up to 1, not 0"):
+        lake.append(batch({"ann": "view:0"}), source="file", start=0, end=1, ingested_at=NOON)
+
+
+def test_of_two_writers_of_one_source_one_wins(lake, monkeypatch):
+    stale = lake._table()
+    put(lake, {"ann": "view:0"})
+    monkeypatch.setattr(lake, "_table", lambda: stale)
+    with pytest.raises(StoreConflict, match="first"):
+        lake.append(batch({"bob": "view:0"}), source="file", start=0, end=1, ingested_at=NOON)
+    assert list(told(LakeStore(lake.path))) == ["ann/0/view"]
+
+
+@pytest.mark.parametrize("maintained", [False, True])
+def test_of_an_event_sent_twice_the_first_ingested_counts(lake, maintained):
+    put(lake, {"ann": "view:0"}, source="early", platform="discord")
+    if maintained:
+        lake.maintain()
+    put(lake, {"ann": "view:0"}, source="late", platform="web", at=NOON + timedelta(hours=1))
+    assert (lake.maintain() == 1) or not maintained
+    assert lake.snapshot().query("SELECT platform FROM events").to_pylist() == [{"platform": "discord"}]
+
+
+def test_repeats_are_dropped_and_counted_by_maintenance(lake):
+    for source in "abc":
+        put(lake, {"ann": "view:0 buy:9"}, source=source)
+    assert (lake.maintain(), lake.maintain(), len(told(lake))) == (4, 0, 2)
+
+
+journeys = st.dictionaries(st.sampled_from(["ann", "bob", "cy"]), st.sampled_from(["v:0", "v:0 b:9", "v:99999 b:0"]))
+jobs = st.lists(st.one_of(journeys, st.sampled_from(["maintain", "full"])), max_size=8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(jobs)
+def test_maintenance_never_changes_an_answer(tmp_path_factory, jobs):
+    lake, expected = LakeStore(tmp_path_factory.mktemp("lake")), {}
+    for number, job in enumerate(jobs):
+        if isinstance(job, str):
+            lake.maintain(full=job == "full")
+            continue
+        put(lake, job, source=str(number), at=NOON + timedelta(hours=number))
+        expected = {event.event_id: event.event_type for event in events_of(job)} | expected
+        assert told(lake) == expected
+    assert told(lake) == expected
+
+
+def test_a_cell_is_sorted_by_user_then_time(lake):
+    put(lake, dict.fromkeys(("ann", "bob", "cy", "dan"), "b:9 a:3 c:9"), source="one")
+    put(lake, dict.fromkeys(("ann", "bob", "cy", "dan"), "d:4"), source="two")
+    lake.maintain(full=True)
+    for file in lake.snapshot().files:
+        rows = pq.read_table(lake.root / file.path, partitioning=None).select(["user_key", "occurred_at"]).to_pylist()
+        keys = [(row["user_key"], row["occurred_at"]) for row in rows]
+        assert keys == sorted(keys)
+    assert len({(file.month, file.bucket) for file in lake.snapshot().files}) == len(lake.snapshot().files)
+
+
+def test_an_old_version_reads_the_same_after_maintenance(lake):
+    put(lake, {"ann": "view:0"})
+    before = lake.snapshot()
+    put(lake, {"bob": "view:0"})
+    lake.maintain(full=True)
+    assert told(lake, version=before.version) == {"ann/0/view": "view"}
+    with pytest.raises(InvalidArgument, match="versions are 0 to"):
+        lake.snapshot(version=99)
+
+
+def test_events_are_seen_as_they_were_known(lake):
+    put(lake, {"ann": "view:0"}, at=NOON)
+    put(lake, {"bob": "view:0"}, source="late", at=NOON + timedelta(days=1))
+    assert list(told(lake, known_at=NOON)) == ["ann/0/view"]
+    lake.maintain(full=True)
+    assert list(told(lake, known_at=NOON)) == ["ann/0/view"]
+    assert told(lake, known_at=NOON - timedelta(days=1)) == {}
+
+
+def test_two_maintenance_jobs_at_once_double_nothing(lake, monkeypatch):
+    put(lake, {"ann": "view:0 buy:9"})
+    stale = lake._table()
+    other = LakeStore(lake.path)
+    other.maintain()
+    monkeypatch.setattr(lake, "_table", lambda: stale)
+    assert lake.maintain() == 0
+    assert other.snapshot().query("SELECT count(*) AS n FROM events").to_pylist() == [{"n": 2}]
+
+
+def test_a_flipped_byte_is_found_and_never_rewritten(lake):
+    put(lake, {"ann": "view:0"})
+    assert lake.scrub() == {}
+    (file,) = lake.snapshot().files
+    path = lake.root / file.path
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert "was committed" in lake.scrub()[file.path]
+    with pytest.raises(StoreCorrupt, match="doctor --scrub"):
+        lake.maintain()
+
+
+def test_a_missing_file_is_named(lake):
+    put(lake, {"ann": "view:0"})
+    lake.maintain()
+    (file,) = lake.snapshot().files
+    (lake.root / file.path).unlink()
+    assert lake.scrub() == {file.path: "missing"}
+    with pytest.raises(StoreCorrupt, match="gone"):
+        LakeStore(lake.path).snapshot().query("SELECT count(*) FROM events")
+
+
+def test_expiry_drops_what_is_older_to_the_minute(lake):
+    put(lake, {"ann": "view:0 view:5 buy:90000"})
+    assert lake.expire(before=START + timedelta(minutes=5)) == 1
+    assert list(told(lake)) == ["ann/1/view", "ann/2/buy"]
+    assert lake.expire(before=START + timedelta(days=60)) == 1
+    assert lake.expire(before=START) == 0
+
+
+def test_vacuum_leaves_what_a_reader_may_still_need(lake):
+    put(lake, {"ann": "view:0"})
+    old = lake.snapshot()
+    lake.maintain()
+    (lake.root / "month=tail" / "killed.tmp").write_bytes(b"half a file")
+    assert lake.vacuum() == []
+    assert old.query("SELECT * FROM events").num_rows == 1
+    version = lake.snapshot().version
+    assert {path.suffix for path in lake.vacuum(grace_hours=0)} == {".parquet", ".tmp"}
+    assert (lake.scrub(), lake.snapshot().version) == ({}, version)
+    with pytest.raises(StoreCorrupt, match="vacuum"):
+        LakeStore(lake.path).snapshot(version=1).query("SELECT * FROM events")
+
+
+def test_a_full_disk_keeps_nothing_of_the_batch(lake, monkeypatch):
+    def full(table, path, **_):
+        Path(path).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(StoreFull, match="no space left"):
+        put(lake, {"ann": "view:0"})
+    assert (lake.position("file"), told(lake), list(lake.root.rglob("*.tmp"))) == (0, {}, [])
+
+
+def test_a_lake_of_a_newer_workbench_is_refused(lake):
+    table = lake._table()
+    newer = CommitProperties(app_transactions=[Transaction("workbench.layout", 2)])
+    table.create_write_transaction([], mode="append", schema=table.schema(), commit_properties=newer)
+    with pytest.raises(StoreTooNew, match="upgrade"):
+        LakeStore(lake.path)
+
+
+def test_what_is_no_lake_is_left_alone(tmp_path):
+    with pytest.raises(StoreNotFound, match="workbench ingest"):
+        LakeStore(tmp_path / "none", create=False)
+    write_deltalake(tmp_path / "foreign" / "events", pa.table({"a": [1]}))
+    with pytest.raises(StoreError, match="did not make"):
+        LakeStore(tmp_path / "foreign")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(StoreError, match="not a lake"):
+        LakeStore(tmp_path / "notes.txt")
+
+
+def test_a_question_can_only_read_the_lake(lake):
+    put(lake, {"ann": "view:0"})
+    snapshot = lake.snapshot()
+    with pytest.raises(InvalidArgument, match="one SELECT"):
+        snapshot.query("COPY events TO '/tmp/stolen.csv'")
+    with pytest.raises(Exception, match="disabled by configuration"):
+        snapshot.query("SELECT * FROM read_text('/etc/passwd')")
+
+
+def test_the_name_of_a_version_is_not_shared_by_two_lakes(lake, tmp_path):
+    other = LakeStore(tmp_path / "other")
+    put(lake, {"ann": "view:0"})
+    put(other, {"bob": "view:0"})
+    assert lake.snapshot().data_version != other.snapshot().data_version
