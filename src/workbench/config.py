@@ -1,0 +1,134 @@
+"""Settings: from `workbench.yaml`, over it `WORKBENCH_*` variables. The only reader of the environment.
+
+Relative paths are taken from the project's folder, so that a notebook, a scheduled run and a command
+in any sub-folder mean the same lake.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from workbench.errors import InvalidSettings
+
+SETTINGS_FILE: Final = "workbench.yaml"
+_MARKS: Final = (SETTINGS_FILE, "pipeline.yaml")
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is no time zone; use a name such as 'UTC' or 'Europe/Berlin'")
+    return name
+
+
+class EngagementWeights(BaseModel):
+    """How much each kind of activity counts in the engagement score; only their proportions matter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    messages: float = Field(default=0.4, ge=0)
+    session_time: float = Field(default=0.2, ge=0)
+    raids: float = Field(default=0.25, ge=0)
+    ai: float = Field(default=0.15, ge=0)
+
+
+class Settings(BaseSettings):
+    """All settings, with their defaults. A name that is not listed here is an error, never ignored."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WORKBENCH_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    store: str = Field("data/lake", description="Where events live: the folder of a lake.")
+    models: Path = Field(Path("data/models"), description="Folder of the model registry.")
+    products: Path = Field(
+        Path("data/products"), description="Folder of what the pipeline's tasks leave for each other."
+    )
+    reports: Path = Field(Path("reports"), description="Folder of rendered reports.")
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC", description="Time zone of naive dates, and of the days and weeks that people are counted by."
+    )
+    retention_days: int = Field(default=365, ge=1, description="Age at which `workbench lake expire` drops events.")
+    vacuum_grace_hours: float = Field(
+        24, ge=0, description="How long replaced files stay for readers of older versions."
+    )
+    churn_days: int = Field(
+        default=28, ge=1, description="Days without an event after which a person counts as churned."
+    )
+    engagement: EngagementWeights = Field(EngagementWeights(), description="Weights of the engagement score.")
+    host: str = Field("127.0.0.1", description="Address that dashboards are served on.")
+    port: int = Field(
+        default=8866, ge=0, le=65535, description="Port that dashboards are served on; 0 picks a free one."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let variables win over the file, whose values come in through the constructor."""
+        del settings_cls
+        return env_settings, init_settings
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The project's time zone."""
+        return ZoneInfo(self.timezone)
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        path: The YAML file; `workbench.yaml` in the project's folder, if there is one, when not given.
+
+    Raises:
+        InvalidSettings: The file or a variable has an unknown name or a value out of range.
+    """
+    file = path or root() / SETTINGS_FILE
+    if path is not None and not path.is_file():
+        raise InvalidSettings(f"no settings file {path}")
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InvalidSettings(f"cannot read {file}: {error}") from error
+    if not isinstance(values or {}, dict):
+        raise InvalidSettings(f"{file} holds a {type(values).__name__}, not names with values")
+    try:
+        return Settings(**{str(name): value for name, value in (values or {}).items()})
+    except ValidationError as error:
+        raise InvalidSettings(f"settings ({file}, WORKBENCH_* variables): {_explained(error)}") from error
+
+
+def root() -> Path:
+    """Return the project's folder: the nearest one, from here upwards, with `workbench.yaml` or `pipeline.yaml`."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if any((folder / mark).is_file() for mark in _MARKS):
+            return folder
+    return here
+
+
+def resolved(path: str | Path) -> Path:
+    """Take a relative path from the project's folder."""
+    return root() / Path(path).expanduser()
+
+
+def _explained(error: ValidationError) -> str:
+    """Name each fault; the offending value is left out, for it may be a secret."""
+    allowed = ", ".join(Settings.model_fields)
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in fault["loc"])
+        unknown = fault["type"] == "extra_forbidden"
+        faults.append(f"{name} is no setting (there are {allowed})" if unknown else f"{name}: {fault['msg']}")
+    return "; ".join(faults)
