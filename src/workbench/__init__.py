@@ -1,1 +1,68 @@
-"""x."""
+"""Workbench: ask a question of your community's events once, get the same answer everywhere.
+
+    events → ingest → store → metrics → models → dashboards | reports → pipeline → cli
+
+What a notebook needs is here, and loaded when it is first used:
+
+    bench = wb.open()                        # the lake of this project, or wb.open("path/to/lake")
+    bench = wb.from_frame(df, user="uid", event="name", time="ts")
+    bench.funnel(["user_joined", "first_message", "wallet_connected"], within="7d").plot()
+
+The rooms: `events` (what an event is), `ingest` (files in), `simulate` (a community to try it on),
+`store` (where events live), `metrics` (questions of what happened), `models` (of what will happen),
+`charts`, `dashboards`, `reports`, `pipeline`, and `cli`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from workbench.bench import Bench, from_frame
+    from workbench.bench import open_ as open
+    from workbench.config import Settings
+    from workbench.errors import WorkbenchError
+    from workbench.metrics.steps import Step, step
+    from workbench.results import Answer, Definition
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "Bench",
+    "Definition",
+    "Settings",
+    "Step",
+    "WorkbenchError",
+    "__version__",
+    "from_frame",
+    "open",
+    "step",
+]
+
+_HOMES: Final = {
+    "Answer": ("results", "Answer"),
+    "Bench": ("bench", "Bench"),
+    "Definition": ("results", "Definition"),
+    "Settings": ("config", "Settings"),
+    "Step": ("metrics.steps", "Step"),
+    "WorkbenchError": ("errors", "WorkbenchError"),
+    "from_frame": ("bench", "from_frame"),
+    "open": ("bench", "open_"),
+    "step": ("metrics.steps", "step"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a name when it is first asked for: `import workbench` itself loads nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}; it has {', '.join(__all__)}")
+    module, attribute = _HOMES[name]
+    value = getattr(import_module(f"workbench.{module}"), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -25,7 +25,7 @@ _TYPES: Final = {
 
 
 def connect(
-    *, allowed: Sequence[Path] = (), threads: int | None = None, memory: str = "2GB"
+    *, allowed: Sequence[Path] = (), threads: int | None = None, memory: str = "2GB", ordered: bool = False
 ) -> duckdb.DuckDBPyConnection:
     """Open an in-memory engine that can read under `allowed` and reach nothing else.
 
@@ -33,12 +33,13 @@ def connect(
         allowed: Folders whose files it may read; what does not fit in memory spills to `tmp` in the first.
         threads: Worker threads; all cores if not given.
         memory: Most memory it may use, with unit.
+        ordered: Keep rows in the order of what is read, at some cost of time.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "memory_limit": memory,
-        "preserve_insertion_order": "false",
+        "preserve_insertion_order": ordered,
     }
     if threads is not None:
         config["threads"] = threads

@@ -1,0 +1,200 @@
+"""Commands about events: simulate, ingest, rejects, the lake and its health."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from workbench import config
+from workbench.cli.show import columns
+from workbench.errors import InvalidArgument, StoreCorrupt
+from workbench.store.lake import LakeStore
+
+StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the lake; the settings' if not given.")]
+
+rejects = typer.Typer(no_args_is_help=True, help="Messages that were no events: why, and how to try them again.")
+lake = typer.Typer(no_args_is_help=True, help="Housekeeping of the lake: layout, expiry, free disk space.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    app.command(epilog="Example: workbench simulate --users 5000 --days 180 --out data/sample/events.parquet")(simulate)
+    app.command(epilog="Example: workbench ingest export.jsonl.gz --mapping mixpanel")(ingest)
+    app.command(epilog="Example: workbench doctor --scrub")(doctor)
+    app.command("config", epilog="Example: WORKBENCH_PORT=9000 workbench config")(show_config)
+    app.add_typer(rejects, name="rejects")
+    app.add_typer(lake, name="lake")
+
+
+def simulate(
+    *,
+    users: Annotated[int, typer.Option(help="How many people ever join.", min=1)] = 2500,
+    days: Annotated[int, typer.Option(help="How many days to live through.", min=1)] = 120,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same community.", min=0)] = 7,
+    until: Annotated[str | None, typer.Option(help="First day after the end, YYYY-MM-DD; today if not given.")] = None,
+    out: Annotated[Path, typer.Option(help="File to write: .parquet, .jsonl or .jsonl.gz.")] = Path(
+        "data/sample/events.parquet"
+    ),
+) -> None:
+    """Write the events of a simulated community, and beside them the truth that they were made from."""
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from workbench.simulate import write  # noqa: PLC0415
+
+    end = _day(until) if until else datetime.now(UTC).date()
+    summary = write(config.resolved(out), users=users, days=days, seed=seed, until=end, progress=tqdm)
+    typer.echo(summary.reading())
+
+
+def ingest(
+    path: Annotated[str, typer.Argument(help="A file, a folder of files, or - for standard input.")],
+    *,
+    mapping: Annotated[
+        str, typer.Option(help="native, mixpanel, amplitude, posthog, segment, or a YAML file of your own.")
+    ] = "native",
+    format: Annotated[
+        str | None, typer.Option(help="jsonl, csv or parquet, where the name of the file does not say it.")
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Add the events of an export to the lake: each once, however often this is repeated or interrupted."""
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from workbench.ingest.files import ingest as ingest_  # noqa: PLC0415
+
+    summary = ingest_(_lake(store, create=True), path, mapping=mapping, format=format, progress=tqdm)
+    typer.echo(summary.reading())
+
+
+@rejects.command("list", epilog="Example: workbench rejects list --reason bad_time --limit 20")
+def list_rejects(
+    *,
+    reason: Annotated[str | None, typer.Option(help="Only those rejected for this reason.")] = None,
+    limit: Annotated[int, typer.Option(help="Most to list.", min=1)] = 50,
+    store: StoreOption = None,
+) -> None:
+    """List messages that were set aside, the newest first."""
+    from workbench.ingest import rejects as room  # noqa: PLC0415
+
+    found = room.list_(_lake(store).control, reason=reason, limit=limit)
+    if not found:
+        typer.echo("No rejects.")
+        return
+    rows = [(r.reject_id, r.name, str(r.position), r.reason, r.detail[:60], r.replayed_at or "") for r in found]
+    typer.echo(columns(("id", "from", "position", "reason", "detail", "replayed"), rows))
+
+
+@rejects.command("show", epilog="Example: workbench rejects show 3f9c1a20")
+def show_reject(
+    reject_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")], *, store: StoreOption = None
+) -> None:
+    """Print one message as it came, and why it is no event."""
+    from workbench.ingest import rejects as room  # noqa: PLC0415
+
+    found = room.show(_lake(store).control, reject_id)
+    typer.echo(f"{found.reason}: {found.detail}\n{found.name}, position {found.position}, {found.size_bytes:,} bytes\n")
+    typer.echo(found.original)
+
+
+@rejects.command("replay", epilog="Example: workbench rejects replay --reason wrong_type --mapping fixed.yaml")
+def replay_rejects(
+    *,
+    reason: Annotated[str | None, typer.Option(help="Only those rejected for this reason.")] = None,
+    mapping: Annotated[str | None, typer.Option(help="Read them with another mapping than at first.")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Try messages that were set aside again; what is an event now goes into the lake, once."""
+    from workbench.ingest import rejects as room  # noqa: PLC0415
+
+    typer.echo(room.replay(_lake(store), reason=reason, mapping=mapping).reading())
+
+
+@lake.command("compact", epilog="Example: workbench lake compact --full")
+def compact(
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Also merge cells that hold several files.")] = False,
+    store: StoreOption = None,
+) -> None:
+    """Sort what has arrived by user and time, and drop repeated events."""
+    dropped = _lake(store).maintain(full=full)
+    typer.echo(f"Compacted; {dropped:,} repeated events dropped.")
+
+
+@lake.command("expire", epilog="Example: workbench lake expire --days 365")
+def expire(
+    *,
+    days: Annotated[
+        int | None, typer.Option(help="Age in days; retention_days of the settings if not given.", min=1)
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Drop events older than the retention; importing old exports never drops anything by itself."""
+    before = datetime.now(UTC) - timedelta(days=days or config.load().retention_days)
+    dropped = _lake(store).expire(before=before)
+    typer.echo(f"{dropped:,} events from before {before:%Y-%m-%d %H:%M} UTC dropped.")
+
+
+@lake.command("vacuum", epilog="Example: workbench lake vacuum --grace-hours 1")
+def vacuum(
+    *,
+    grace_hours: Annotated[
+        float | None, typer.Option(help="Keep what younger versions need; the settings' if not given.", min=0)
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Delete files that no version inside the grace needs."""
+    grace = config.load().vacuum_grace_hours if grace_hours is None else grace_hours
+    gone = _lake(store).vacuum(grace_hours=grace)
+    typer.echo(f"{len(gone):,} files deleted.")
+
+
+_SPAN: Final = "SELECT count(*) AS events, min(occurred_at) AS first, max(occurred_at) AS last FROM events"
+
+
+def doctor(
+    *,
+    scrub: Annotated[bool, typer.Option("--scrub", help="Read every byte and compare it with its checksum.")] = False,
+    store: StoreOption = None,
+) -> None:
+    """Say how the lake is; with --scrub, whether any of its files is damaged. Exit 1 if so."""
+    opened = _lake(store)
+    snapshot = opened.snapshot()
+    (row,) = snapshot.query(_SPAN).to_pylist()
+    waiting = sum(file.rows for file in snapshot.files if file.in_tail)
+    size = sum(file.size for file in snapshot.files)
+    typer.echo(f"lake      {opened.path}\nversion   {snapshot.data_version}\nevents    {row['events']:,}")
+    if row["events"]:
+        typer.echo(f"from      {row['first']:%Y-%m-%d %H:%M} to {row['last']:%Y-%m-%d %H:%M} UTC")
+    typer.echo(f"files     {len(snapshot.files):,}, {size / 1e6:,.1f} MB, {waiting:,} events not sorted yet")
+    if not scrub:
+        return
+    damaged = opened.scrub()
+    for path, wrong in damaged.items():
+        typer.echo(f"damaged   {path}: {wrong}")
+    if damaged:
+        raise StoreCorrupt(
+            f"{len(damaged)} of {len(snapshot.files)} files are damaged: restore them, or ingest again into a new lake"
+        )
+    typer.echo(f"scrubbed  {len(snapshot.files):,} files, every byte is as it was committed")
+
+
+def show_config() -> None:
+    """Print every setting as it is in force here."""
+    settings = config.load()
+    fields = type(settings).model_fields
+    rows = [(name, str(getattr(settings, name)), field.description or "") for name, field in fields.items()]
+    typer.echo(columns(("setting", "value", "meaning"), rows))
+
+
+def _lake(store: str | None, *, create: bool = False) -> LakeStore:
+    return LakeStore(config.resolved(store or config.load().store), create=create)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidArgument(f"{text!r} is no day; write it as 2026-11-23") from error
