@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except WorkbenchError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(1)
+    except OSError as error:
+        what = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        typer.secho(f"error: {what}", fg="red", err=True)
+        sys.exit(1)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             typer.secho("\nInterrupted. What was committed is kept: run the same command again to go on.", err=True)

@@ -31,10 +31,12 @@ def add_to(app: typer.Typer) -> None:
 
 def simulate(
     *,
-    users: Annotated[int, typer.Option(help="How many people ever join.", min=1)] = 2500,
-    days: Annotated[int, typer.Option(help="How many days to live through.", min=1)] = 120,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same community.", min=0)] = 7,
-    until: Annotated[str | None, typer.Option(help="First day after the end, YYYY-MM-DD; today if not given.")] = None,
+    users: Annotated[int, typer.Option(help="How many people join over the whole time.")] = 2500,
+    days: Annotated[int, typer.Option(help="How many days to live through.")] = 120,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same community.")] = 7,
+    until: Annotated[
+        str | None, typer.Option(help="First day after the end, YYYY-MM-DD; a fixed day if not given.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="File to write: .parquet, .jsonl or .jsonl.gz.")] = Path(
         "data/sample/events.parquet"
     ),
@@ -44,9 +46,13 @@ def simulate(
 
     from workbench.simulate import write  # noqa: PLC0415
 
-    end = _day(until) if until else datetime.now(UTC).date()
-    summary = write(config.resolved(out), users=users, days=days, seed=seed, until=end, progress=tqdm)
-    typer.echo(summary.reading())
+    end = {} if until is None else {"until": _day(until)}
+    with tqdm(total=days, unit="day", desc=f"simulating {out.name}") as bar:
+        made = write(config.resolved(out), users=users, days=days, seed=seed, progress=lambda *_: bar.update(), **end)
+    typer.echo(
+        f"{made.events:,} simulated events of {made.users:,} people in {made.seconds:.1f} s: {made.path}\n"
+        f"{made.duplicates:,} of them repeat an earlier one, {made.late:,} arrive late; the truth is in {made.truth}"
+    )
 
 
 def ingest(
