@@ -1,0 +1,110 @@
+"""The commands as a person types them, each in the project folder of the `project` fixture."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from workbench.cli import main
+
+GOOD = {"event_id": "1", "event_type": "view", "user_id": "ann", "occurred_at": "2026-01-05T10:00:00Z"}
+LATER = GOOD | {"event_id": "2", "occurred_at": "2026-01-06T10:00:00Z"}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "workbench.yaml").write_text("port: 9000\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def typed(project, capsys):
+    """Type a command; get its exit code and what it said."""
+
+    def run(*words):
+        try:
+            main(words)
+        except SystemExit as stop:
+            said = capsys.readouterr()
+            return stop.code or 0, said.out + said.err
+        raise AssertionError("a command must end by exiting")
+
+    return run
+
+
+def export(project, *events):
+    path = project / "export.jsonl"
+    path.write_text("".join(f"{event if isinstance(event, str) else json.dumps(event)}\n" for event in events))
+    return str(path)
+
+
+def test_help_shows_every_command_and_an_example(typed):
+    code, text = typed("--help")
+    assert code == 0
+    for command in ("ingest", "simulate", "run", "runs", "rejects", "lake", "serve", "doctor", "config"):
+        assert command in text
+    assert "Example: workbench ingest" in typed("ingest", "--help")[1]
+
+
+def test_a_file_goes_in_once(typed, project):
+    path = export(project, GOOD, LATER)
+    assert typed("ingest", path)[0] == 0
+    assert typed("ingest", path)[0] == 0
+    code, text = typed("doctor", "--scrub")
+    assert (code, "events    2\n" in text, "every byte is as it was committed" in text) == (0, True, True)
+
+
+def test_a_reject_is_listed_shown_and_replayed(typed, project):
+    typed("ingest", export(project, GOOD, {"event_id": "3"}))
+    code, text = typed("rejects", "list")
+    assert (code, "missing_field" in text) == (0, True)
+    reject_id = text.splitlines()[1].split()[0]
+    assert '{"event_id": "3"}' in typed("rejects", "show", reject_id)[1]
+    assert typed("rejects", "replay")[0] == 0
+    assert "events    1\n" in typed("doctor")[1]
+
+
+def test_damage_is_an_error(typed, project):
+    typed("ingest", export(project, GOOD))
+    (file,) = (project / "data/lake").rglob("month=2026-01/*/*.parquet")
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    code, text = typed("doctor", "--scrub")
+    assert (code, "1 of 1 files are damaged" in text) == (1, True)
+
+
+def test_old_events_expire_when_told(typed, project):
+    typed("ingest", export(project, GOOD))
+    assert "1 events from before" in typed("lake", "expire", "--days", "1")[1]
+    assert typed("lake", "compact", "--full")[0] == 0
+    assert typed("lake", "vacuum")[0] == 0
+    assert "events    0\n" in typed("doctor")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("ingest", "none.jsonl"), 1, "none.jsonl"),
+        (("ingest", "none.jsonl", "--mapping", "mixpanle"), 1, "mixpan"),
+        (("doctor",), 1, "no lake at"),
+        (("simulate", "--users", "0"), 1, "users"),
+        (("simulate", "--until", "tomorrow"), 1, "'tomorrow' is no day"),
+        (("simulate", "--out", "events.xls"), 1, ".parquet"),
+        (("runn",), 2, "runn"),
+        (("ingest",), 2, "Missing argument"),
+    ],
+)
+def test_a_mistake_is_answered_with_what_to_do(typed, words, code, message):
+    found, text = typed(*words)
+    assert (found, message in text) == (code, True), text
+
+
+def test_settings_are_shown_as_they_are_in_force(typed):
+    code, text = typed("config")
+    assert (code, "port" in text, "9000" in text) == (0, True, True)
+
+
+def test_a_simulation_can_be_ingested(typed):
+    assert typed("simulate", "--users", "5", "--days", "3", "--out", "few.jsonl.gz")[0] == 0
+    assert typed("ingest", "few.jsonl.gz")[0] == 0

@@ -1,0 +1,27 @@
+"""The whole suite runs under a guard: a connection to anything but this machine fails the test that makes it."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("workbench", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.load_profile("workbench")
+
+LOCAL = ("127.", "localhost", "::1")
+_connect = socket.socket.connect
+
+
+def _guarded(self, address):
+    if self.family in {socket.AF_INET, socket.AF_INET6} and not str(address[0]).startswith(LOCAL):
+        raise AssertionError(f"a connection to {address[0]}:{address[1]} was tried; nothing may leave this machine")
+    return _connect(self, address)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_egress():
+    socket.socket.connect = _guarded
+    yield
+    socket.socket.connect = _connect
