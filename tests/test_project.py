@@ -24,7 +24,9 @@ HEAVY = (
 
 
 def test_the_conda_environment_is_in_step_with_the_lock():
-    done = subprocess.run([sys.executable, ROOT / ".ci/environment.py", "--check"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, ROOT / ".ci/environment.py", "--check"], check=False, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -21,6 +21,7 @@ from workbench.errors import (
     StoreTooNew,
 )
 from workbench.events import to_table
+from workbench.store import maintenance
 from workbench.store.lake import LakeStore
 from workbench.testing import START, events_of
 
@@ -241,3 +242,33 @@ def test_the_name_of_a_version_is_not_shared_by_two_lakes(lake, tmp_path):
     put(lake, {"ann": "view:0"})
     put(other, {"bob": "view:0"})
     assert lake.snapshot().data_version != other.snapshot().data_version
+
+
+@pytest.fixture
+def bulk(monkeypatch):
+    monkeypatch.setattr(maintenance, "BULK", 2)
+
+
+def test_a_large_batch_is_sorted_at_once_without_its_repeats(lake, bulk):
+    put(lake, {"ann": "view:0 buy:9"}, source="one")
+    assert not any(file.in_tail for file in lake.snapshot().files)
+    again = batch({"ann": "view:0 buy:9", "bob": "view:0"})
+    assert lake.append(again, source="two", start=0, end=3, ingested_at=NOON) == 2
+    assert sorted(told(lake)) == ["ann/0/view", "ann/1/buy", "bob/0/view"]
+
+
+def test_a_large_batch_waits_behind_what_arrived_before_it(lake, bulk):
+    put(lake, {"ann": "view:0"}, source="early", platform="discord")
+    put(lake, {"ann": "view:0", "bob": "view:0"}, source="late", platform="web")
+    assert (lake.maintain(), len(told(lake))) == (1, 2)
+    rows = lake.snapshot().query("SELECT platform FROM events WHERE user_id = 'ann'").to_pylist()
+    assert rows == [{"platform": "discord"}]
+
+
+def test_a_large_batch_of_a_source_that_another_took_is_refused(lake, bulk, monkeypatch):
+    stale = lake._table()
+    put(lake, {"ann": "view:0 buy:1"})
+    opened = iter([stale, LakeStore(lake.path)._table()])
+    monkeypatch.setattr(lake, "_table", lambda: next(opened))
+    with pytest.raises(StoreConflict):
+        lake.append(batch({"ann": "view:0 buy:1"}), source="file", start=0, end=2, ingested_at=NOON)

@@ -63,7 +63,7 @@ class Store(Protocol):
     def position(self, source: str) -> int:
         """Return where to resume reading `source`: one past the last position committed."""
 
-    def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> None:
+    def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> int:
         """Commit events and the new position of their source in one step: both, or neither.
 
         Args:
@@ -73,6 +73,9 @@ class Store(Protocol):
             start: Where the batch begins; must be the source's committed position.
             end: One past the last position of the batch, rejected ones included.
             ingested_at: Now, by the ingesting clock.
+
+        Returns:
+            How many repeated events were dropped at once; the others are left to `maintain`.
 
         Raises:
             StoreConflict: The committed position is not `start`: another process reads this source.

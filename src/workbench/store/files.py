@@ -14,6 +14,7 @@ import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pyarrow as pa
@@ -191,12 +192,11 @@ def _statistics(events: pa.Table) -> str:
     """Return Delta's statistics of a file, by which readers skip it (milliseconds, rounded outwards)."""
     lows, highs = {}, {}
     for name in ("occurred_at", "ingested_at"):
-        bounds = pc.min_max(events[name].cast(pa.int64())).as_py()
-        lows[name] = _instant(bounds["min"] // 1000)
-        highs[name] = _instant(-(-bounds["max"] // 1000))
+        bounds = pc.min_max(events[name]).as_py()
+        lows[name] = _instant(bounds["min"])
+        highs[name] = _instant(bounds["max"] + timedelta(microseconds=999))
     return json.dumps({"numRecords": events.num_rows, "minValues": lows, "maxValues": highs, "nullCount": {}})
 
 
-def _instant(milliseconds: int) -> str:
-    text = pc.strftime(pa.scalar(milliseconds, pa.timestamp("ms", "UTC")), "%Y-%m-%dT%H:%M:%S").as_py()
-    return f"{text}Z"
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

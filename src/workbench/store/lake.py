@@ -17,6 +17,7 @@ from workbench.store.keys import user_keys
 from workbench.store.snapshot import LakeSnapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 LAYOUT: Final = 1
@@ -80,17 +81,26 @@ class LakeStore:
         """Return where to resume reading `source`; see `base.Store.position`."""
         return self._table().transaction_version(source) or SOURCE_START
 
-    def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> None:
+    def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> int:
         """Commit events and the new position of their source in one step; see `base.Store.append`."""
         table = self._table()
         committed = table.transaction_version(source) or SOURCE_START
         if committed != start:
             raise StoreConflict(f"{source} is committed up to {committed:,}, not {start:,}: another process reads it")
-        added: list[files.Action] = []
-        if events.num_rows:
-            stored = as_stored(events, source=source, ingested_at=ingested_at)
-            added.append(files.write(stored, self.root, month=files.TAIL, bucket=files.TAIL_BUCKET))
-        commit(table, added, app_id=source, version=end)
+        moved = {source: end}
+        if events.num_rows == 0:
+            commit(table, [], moved)
+            return 0
+        stored = as_stored(events, source=source, ingested_at=ingested_at)
+        if events.num_rows >= maintenance.BULK:
+            try:
+                return maintenance.sort_in(table, self.root, stored, moved=moved, commit=commit)
+            except StoreConflict:
+                table = self._table()  # maintenance came first, or the source was taken: the next commit tells
+                if (table.transaction_version(source) or SOURCE_START) != start:
+                    raise
+        commit(table, [files.write(stored, self.root, month=files.TAIL, bucket=files.TAIL_BUCKET)], moved)
+        return 0
 
     def maintain(self, *, full: bool = False) -> int:
         """Sort what has arrived into its cells and drop repeated events; see `base.Store.maintain`."""
@@ -145,21 +155,22 @@ def as_stored(events: pa.Table, *, source: str, ingested_at: datetime) -> pa.Tab
     return complete.select(STORED_EVENT.names).cast(STORED_EVENT)
 
 
-def commit(table: DeltaTable, actions: list[files.Action], *, app_id: str, version: int) -> None:
-    """Commit actions, and that `app_id` has come to `version`, as one version of the table.
+def commit(table: DeltaTable, actions: list[files.Action], moved: Mapping[str, int]) -> None:
+    """Commit actions, and where each application in `moved` has come to, as one version of the table.
 
     Raises:
-        StoreConflict: Since `table` was opened, another process moved `app_id` on.
+        StoreConflict: Since `table` was opened, another process moved one of them on.
         StoreFull: The disk is full.
     """
-    moved = CommitProperties(app_transactions=[Transaction(app_id, version)])
+    transactions = [Transaction(app_id, version) for app_id, version in moved.items()]
+    properties = CommitProperties(app_transactions=transactions)
     with files.disk_full_named(Path(table.table_uri.removeprefix("file://"))):
         try:
             table.create_write_transaction(
-                actions, mode="append", schema=table.schema(), partition_by=_PARTITIONS, commit_properties=moved
+                actions, mode="append", schema=table.schema(), partition_by=_PARTITIONS, commit_properties=properties
             )
         except CommitFailedError as error:
-            raise StoreConflict(f"another process committed {app_id} first: {error}") from error
+            raise StoreConflict(f"another process committed {', '.join(moved)} first: {error}") from error
 
 
 def _refuse_newer(table: DeltaTable, path: Path) -> None:

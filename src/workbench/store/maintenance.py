@@ -18,7 +18,7 @@ from workbench.errors import StoreConflict
 from workbench.store import arrivals, duck, files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -34,11 +34,31 @@ BATCH: Final = 500_000
 _APP: Final = "workbench.maintenance"
 
 
+BULK: Final = 200_000
+"""From this many events on, a batch is sorted into cells at once and never lies in the tail."""
+
+
 class Commit(Protocol):
     """How a job commits: see `lake.commit`."""
 
-    def __call__(self, table: DeltaTable, actions: list[files.Action], *, app_id: str, version: int) -> None:
+    def __call__(self, table: DeltaTable, actions: list[files.Action], moved: Mapping[str, int]) -> None:
         """Commit `actions` as one version."""
+
+
+def sort_in(table: DeltaTable, root: Path, events: pa.Table, *, moved: Mapping[str, int], commit: Commit) -> int:
+    """Sort a large batch into its cells; return how many of its events the lake has already.
+
+    Counts as maintenance, which alone may decide what is new: of two at once, the second is refused.
+
+    Raises:
+        StoreConflict: Maintenance ran meanwhile, or events wait in the tail that were ingested before.
+    """
+    present = files.files_of(table)
+    if any(file.in_tail for file in present):
+        raise StoreConflict("events that arrived earlier wait to be sorted first")
+    new = arrivals.new_events(events, duck.parquet(root, [file.path for file in present]), root=root)
+    commit(table, _written(root, new), {**moved, **_next(table)})
+    return events.num_rows - new.num_rows
 
 
 def compact(opened: Callable[[], DeltaTable], root: Path, *, runs: int, commit: Commit) -> int:
@@ -56,13 +76,13 @@ def compact(opened: Callable[[], DeltaTable], root: Path, *, runs: int, commit: 
             if not batch:
                 break
             added, repeated = _sort(root, batch, [file for file in present if not file.in_tail])
-            _commit(table, commit, [*map(files.removal, batch), *added])
+            commit(table, [*map(files.removal, batch), *added], _next(table))
             dropped += repeated
         merged: list[files.Action] = []
         for cell in _crowded(present, runs):
             merged += [*map(files.removal, cell), *_written(root, files.read(root, cell))]
         if merged:
-            _commit(table, commit, merged)
+            commit(table, merged, _next(table))
     except StoreConflict:
         return dropped
     return dropped
@@ -89,7 +109,7 @@ def expire(opened: Callable[[], DeltaTable], root: Path, *, before: datetime, co
         actions.append(files.removal(file))
         dropped += file.rows - kept
     if actions:
-        _commit(table, commit, actions)
+        commit(table, actions, _next(table))
     return dropped
 
 
@@ -142,5 +162,6 @@ def _crowded(present: Sequence[files.LakeFile], runs: int) -> list[list[files.La
     return [cell for cell in cells if len(cell) > runs]
 
 
-def _commit(table: DeltaTable, commit: Commit, actions: list[files.Action]) -> None:
-    commit(table, actions, app_id=_APP, version=(table.transaction_version(_APP) or 0) + 1)
+def _next(table: DeltaTable) -> dict[str, int]:
+    """Return the transaction by which maintenance is one job at a time."""
+    return {_APP: (table.transaction_version(_APP) or 0) + 1}
