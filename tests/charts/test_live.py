@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import datetime
+
+import bqplot
+import numpy as np
+import pytest
+
+from workbench.charts import formats
+from workbench.charts.live import figure, sparkline, update
+from workbench.charts.spec import Band, Bars, Chart, Grid, Line, Points, Slices
+
+
+def marks(drawn, kind):
+    return [mark for mark in drawn.marks if type(mark) is kind]
+
+
+def texts(drawn):
+    return [str(word) for mark in marks(drawn, bqplot.Label) for word in mark.text]
+
+
+def lines(drawn):
+    """Return the lines of data: not the one at zero, and neither intervals nor hatching."""
+    return [mark for mark in marks(drawn, bqplot.Lines) if mark.labels]
+
+
+def equal(drawn, numbers):
+    return np.array_equal(np.asarray(drawn, dtype=float), np.array(numbers, dtype=float), equal_nan=True)
+
+
+def holds(drawn, mark) -> bool:
+    """Tell whether some bqplot mark holds exactly the numbers of a spec's mark."""
+    match mark:
+        case Line():
+            return any(equal(line.y, mark.y) for line in lines(drawn) if line.y.ndim == 1)
+        case Band():
+            return any(equal(line.y, (mark.low, mark.high)) for line in lines(drawn) if line.y.ndim == 2)
+        case Bars():
+            (bars,) = marks(drawn, bqplot.Bars)
+            shown = [dict(zip(bars.x.tolist(), row, strict=True)) for row in np.atleast_2d(bars.y)]
+            names = [x if isinstance(x, datetime) else formats.clean(x) for x in mark.x]
+            return any([row[name] for name in names] == list(mark.y) for row in shown)
+        case Points():
+            return any(equal(scatter.y, mark.y) for scatter in marks(drawn, bqplot.Scatter))
+        case Grid():
+            return equal(marks(drawn, bqplot.GridHeatMap)[0].color, mark.values)
+        case Slices():
+            return equal(marks(drawn, bqplot.Pie)[0].sizes, mark.values)
+
+
+def test_a_figure_holds_exactly_the_numbers_of_its_chart(chart):
+    drawn = figure(chart)
+    assert isinstance(drawn, bqplot.Figure)
+    assert drawn.title == chart.title
+    if "no data" not in texts(drawn):
+        assert all(holds(drawn, mark) for mark in chart.marks)
+
+
+def test_every_trait_of_a_figure_can_be_sent_to_a_browser(chart):
+    drawn = figure(chart)
+    for widget in (drawn, *drawn.marks, *drawn.axes, *drawn.named_scales.values()):
+        assert widget.get_state()
+
+
+def test_instants_are_instants(charts):
+    (line,) = lines(figure(charts.trend))
+    assert line.x.dtype.kind == "M"
+    assert line.x[0] == np.datetime64("2026-01-05")
+
+
+def test_an_interval_and_an_annotation_stand_in_the_middle_of_their_bar(charts):
+    drawn = figure(charts.funnel)
+    strokes = marks(drawn, bqplot.Lines)[1]
+    label = next(mark for mark in marks(drawn, bqplot.Label) if "12,345" in mark.text)
+    assert strokes.x[::3].tolist() == label.x.tolist() == [0, 1, 2, 3]
+    assert strokes.y[:2].tolist() == [1.0, 1.0]
+
+
+def test_hovering_over_a_line_says_series_day_and_number(charts):
+    names = [str(name) for scatter in marks(figure(charts.forecast), bqplot.Scatter) for name in scatter.names]
+    assert "seen · Mon 05 Jan 2026 · 420" in names
+
+
+def test_a_duration_is_read_in_hours_on_the_axis(charts):
+    vertical = figure(charts.waiting).axes[1]
+    assert list(vertical.tick_labels.values()) == ["0 s", "1 h", "2 h", "3 h"]
+    assert list(vertical.tick_labels) == ["0", "3600", "7200", "10800"]
+
+
+def test_cells_without_a_value_are_hidden(charts):
+    heat = marks(figure(charts.retention), bqplot.GridHeatMap)[0]
+    assert len(heat.selected) == np.isfinite(heat.color).sum()
+    assert heat.unselected_style["opacity"] == "0"
+
+
+@pytest.mark.parametrize("name", ["empty", "all_nan"])
+def test_without_numbers_a_figure_says_so(charts, name):
+    drawn = figure(getattr(charts, name))
+    assert "no data" in texts(drawn)
+    assert drawn.axes == []
+
+
+def test_new_numbers_move_the_same_marks(charts):
+    drawn = figure(charts.trend)
+    before = [mark.model_id for mark in drawn.marks]
+    update(drawn, replace(charts.trend, title="Later", marks=(replace(charts.trend.marks[0], y=(9000.0,) * 60),)))
+    assert [mark.model_id for mark in drawn.marks] == before
+    assert lines(drawn)[0].y.tolist() == [9000.0] * 60
+    assert drawn.named_scales["y"].max >= 9000
+    assert drawn.title == "Later"
+
+
+def test_the_same_numbers_send_nothing(charts, monkeypatch):
+    drawn = figure(charts.segments)
+    sent = []
+    for widget in (*drawn.marks, *drawn.axes, *drawn.named_scales.values()):
+        widget.observe(sent.append)
+    update(drawn, charts.segments)
+    assert sent == []
+
+
+def test_an_updated_figure_equals_a_new_one(chart):
+    drawn = figure(replace(chart, note="before", marks=chart.marks[:1]))
+    update(drawn, chart)
+    new = figure(chart)
+    assert texts(drawn) == texts(new)
+    assert [type(mark) for mark in drawn.marks] == [type(mark) for mark in new.marks]
+    assert {name: (s.keys, type(s)) for name, s in drawn.named_scales.items()} == {
+        name: (s.keys, type(s)) for name, s in new.named_scales.items()
+    }
+
+
+def test_a_chart_of_other_marks_is_drawn_anew_and_the_old_marks_are_closed(charts):
+    drawn = figure(charts.trend)
+    old = list(drawn.marks)
+    update(drawn, charts.retention)
+    assert marks(drawn, bqplot.GridHeatMap)
+    assert all(mark.comm is None for mark in old)
+
+
+def test_where_no_widget_lives_the_figure_is_an_svg_of_its_newest_chart(charts):
+    drawn = figure(charts.trend)
+    update(drawn, charts.funnel)
+    bundle = drawn._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert charts.funnel.title in bundle["image/svg+xml"]
+
+
+def test_names_that_only_differ_after_many_letters_keep_their_own_bars():
+    long = ("a" * 90 + "1", "a" * 90 + "2")
+    drawn = figure(Chart(title="", marks=(Bars(x=("b",), y=(1.0,), label="p"), Bars(x=long, y=(2.0, 3.0), label="q"))))
+    assert marks(drawn, bqplot.Bars)[0].x.tolist() == ["b", *long]
+
+
+def test_a_sparkline_is_a_line_and_nothing_else():
+    drawn = sparkline(Line(x=(0.0, 1.0, 2.0), y=(5.0, None, 7.0)))
+    assert drawn.axes == []
+    (line,) = drawn.marks
+    assert equal(line.y, [5.0, math.nan, 7.0])
+
+
+@pytest.mark.parametrize("heights", [(), (None,), (3.0,), (3.0, 3.0)])
+def test_a_flat_or_empty_sparkline_has_a_range(heights):
+    drawn = sparkline(Line(x=tuple(map(float, range(len(heights)))), y=heights))
+    scale = drawn.marks[0].scales["y"]
+    assert scale.min < scale.max
