@@ -54,11 +54,15 @@ class Snapshot(Protocol):
         """
 
 
-class Store(Protocol):
-    """Where events are kept. Safe for several processes at once."""
+class Readable(Protocol):
+    """What questions can be asked of: events that are kept somewhere."""
 
     def snapshot(self, *, known_at: datetime | None = None) -> Snapshot:
         """Open the newest version, seen as known at `known_at` if that is given."""
+
+
+class Store(Readable, Protocol):
+    """Where events are kept. Safe for several processes at once."""
 
     def position(self, source: str) -> int:
         """Return where to resume reading `source`: one past the last position committed."""

@@ -58,7 +58,8 @@ def sort_in(table: DeltaTable, root: Path, events: pa.Table, *, moved: Mapping[s
         raise StoreConflict("events that arrived earlier wait to be sorted first")
     new = arrivals.new_events(events, duck.parquet(root, [file.path for file in present]), root=root)
     commit(table, _written(root, new), {**moved, **_next(table)})
-    return events.num_rows - new.num_rows
+    repeated: int = events.num_rows - new.num_rows
+    return repeated
 
 
 def compact(opened: Callable[[], DeltaTable], root: Path, *, runs: int, commit: Commit) -> int:

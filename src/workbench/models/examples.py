@@ -1,0 +1,169 @@
+"""Examples to learn from: what was known of people at a cutoff, and what they did after it.
+
+    history ──┬───────────┬───────────┬───────────┬
+              fit         calibrate   validate    cutoff of the training
+              (and up to 5 earlier ones, half a horizon apart)
+
+Each stage begins one whole horizon after the one before, so that no label was still open when the
+next stage's features were taken: what is measured is what would have been measured then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from workbench.errors import InvalidArgument, NotEnoughData
+from workbench.models.features import features
+from workbench.models.labels import Weights, engagement_score, outcomes, recent_score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.store.base import Snapshot
+
+MAX_FIT_CUTOFFS: Final = 6
+MAX_FOLDS: Final = 3
+STAGES: Final = 3.5
+"""Horizons of history that are needed: half a horizon to look back on, then one each to fit, calibrate and validate."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examples:
+    """People who were active at one or more cutoffs, one row each per cutoff, rows alike in all members.
+
+    Attributes:
+        X: Features (index `user_id`).
+        churned: No event in the horizon after the cutoff.
+        next_score: Engagement score of that horizon.
+        recent_score: Engagement score of the 28 days before the cutoff.
+    """
+
+    X: pd.DataFrame
+    churned: pd.Series
+    next_score: pd.Series
+    recent_score: pd.Series
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """Cutoffs of one training. `validate` is `None` for the final one, which is measured by time alone."""
+
+    fit: tuple[datetime, ...]
+    calibrate: datetime
+    validate: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """The part of a snapshot that a training may see, and how it is labelled.
+
+    Attributes:
+        snapshot: The events.
+        begin: The first event.
+        cutoff: The end, exclusive.
+        churn_days: The horizon.
+        weights: Of the engagement score.
+    """
+
+    snapshot: Snapshot
+    begin: datetime
+    cutoff: datetime
+    churn_days: int
+    weights: Weights
+
+    @cached_property
+    def _known(self) -> dict[datetime, Examples]:
+        return {}
+
+    def examples(self, cutoffs: Sequence[datetime]) -> Examples:
+        """Gather the examples of all cutoffs; each cutoff is computed once."""
+        for cutoff in cutoffs:
+            if cutoff not in self._known:
+                self._known[cutoff] = self._at(cutoff)
+        parts = [self._known[cutoff] for cutoff in cutoffs]
+        names = ("X", "churned", "next_score", "recent_score")
+        return Examples(**{name: pd.concat([getattr(part, name) for part in parts]) for name in names})
+
+    def _at(self, cutoff: datetime) -> Examples:
+        X = features(self.snapshot, cutoff).active(self.churn_days).X
+        after = outcomes(self.snapshot, cutoff, cutoff + timedelta(days=self.churn_days))
+        followed = after.reindex(X.index).fillna(0.0)
+        return Examples(
+            X=X,
+            churned=(followed["events"] == 0).rename("churned"),
+            next_score=engagement_score(followed, weights=self.weights, days=self.churn_days),
+            recent_score=recent_score(X, weights=self.weights),
+        )
+
+    def folds(self) -> tuple[list[Fold], Fold]:
+        """Lay out the trainings: those that are validated, newest first and at most three, and the final one.
+
+        Raises:
+            NotEnoughData: The history is shorter than three and a half horizons.
+        """
+        half = timedelta(days=self.churn_days) / 2
+        room = int((self.cutoff - self.begin) / half) - 2
+        cutoffs = [self.cutoff - (step + 2) * half for step in range(max(0, room))]
+        tested = [
+            Fold(fit=tuple(cutoffs[at + 4 : at + 4 + MAX_FIT_CUTOFFS]), calibrate=cutoffs[at + 2], validate=cutoffs[at])
+            for at in range(0, min(2 * MAX_FOLDS, len(cutoffs) - 4), 2)
+        ]
+        if not tested:
+            raise NotEnoughData(self._too_short())
+        return tested, Fold(fit=tuple(cutoffs[2 : 2 + MAX_FIT_CUTOFFS]), calibrate=cutoffs[0], validate=None)
+
+    def _too_short(self) -> str:
+        days = (self.cutoff - self.begin) / timedelta(days=1)
+        possible = int(days / STAGES)
+        hint = f"; with these events churn_days can be at most {possible}" if possible else ""
+        return (
+            f"there are {days:.0f} days of events before {self.cutoff:%Y-%m-%d}; churn_days={self.churn_days} "
+            f"needs {STAGES * self.churn_days:.0f} (to look back, fit, calibrate and validate){hint}"
+        )
+
+
+def history(
+    snapshot: Snapshot, *, cutoff: datetime | None = None, churn_days: int = 28, weights: Weights | None = None
+) -> History:
+    """Say what a training may see.
+
+    Args:
+        snapshot: The events.
+        cutoff: The end, exclusive; just after the last event when not given.
+        churn_days: Length of the horizon, in days.
+        weights: Of the engagement score.
+
+    Raises:
+        InvalidArgument: `churn_days` below 1, or a cutoff from which on events are missing.
+        NotEnoughData: There are no events before the cutoff.
+    """
+    if churn_days < 1:
+        raise InvalidArgument(f"churn_days is at least 1, not {churn_days}")
+    begin, end = span(snapshot)
+    if cutoff is not None and cutoff > end + timedelta(days=1):
+        raise InvalidArgument(f"cutoff {cutoff.isoformat()} lies after the data, which ends {end.isoformat()}")
+    if cutoff is not None and cutoff <= begin:
+        raise NotEnoughData(f"there are no events before {cutoff.isoformat()}; the first is at {begin.isoformat()}")
+    return History(
+        snapshot=snapshot, begin=begin, cutoff=cutoff or end, churn_days=churn_days, weights=weights or Weights()
+    )
+
+
+def span(snapshot: Snapshot) -> tuple[datetime, datetime]:
+    """Return the instants of the first event and just after the last.
+
+    Raises:
+        NotEnoughData: There are no events.
+    """
+    row = snapshot.query("SELECT min(occurred_at) AS first, max(occurred_at) AS last FROM events").to_pylist()[0]
+    if row["first"] is None:
+        raise NotEnoughData("there are no events; ingest some first")
+    return row["first"], row["last"] + timedelta(microseconds=1)

@@ -1,0 +1,149 @@
+"""One definition of what is known of a person at a cutoff, for training, batch scoring and serving alike.
+
+Adding a feature: its facts in `sql/features.sql`, its line in `FEATURES`, its formula in `derived`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from workbench.errors import ModelError, NotEnoughData
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+    from workbench.store.base import Snapshot
+
+WINDOW_DAYS: Final = 28
+"""How far back most features look; `_28` in a name is this."""
+
+MIN_EXAMPLES: Final = 50
+"""Fewest people that a model is trained, calibrated or validated on."""
+
+FEATURES: Final[dict[str, str]] = {
+    "tenure_days": "days since the first event",
+    "days_since_last_active": "days since the last event",
+    "active_days_7": "days with an event, of the last 7",
+    "active_days_28": "days with an event, of the last 28",
+    "active_days_56": "days with an event, of the last 56",
+    "days_between_visits": "of the last 56 days (or the tenure), days per day with an event",
+    "overdue": "days since the last event, as a multiple of days_between_visits",
+    "events_7": "events in the last 7 days",
+    "events_28": "events in the last 28 days",
+    "engagement_decay": "1 - events of the last 7 days / a quarter of the last 28 days': 0 steady, 1 gone silent",
+    "daily_messages": "messages a day over the last 28 days (or the tenure)",
+    "messages_7": "messages in the last 7 days",
+    "messages_28": "messages in the last 28 days",
+    "message_frequency_trend": "slope of daily messages over the last 28 days, messages a day per day",
+    "has_messaged": "1 after the first message ever",
+    "sessions_28": "sessions started in the last 28 days",
+    "session_duration": "mean seconds of the sessions that ended in the last 28 days",
+    "session_hours_28": "hours in sessions that ended in the last 28 days",
+    "raids_28": "raids joined in the last 28 days",
+    "raid_participation": "share of the community's raids of the last 28 days that the person joined",
+    "raid_actions_28": "actions in raids in the last 28 days",
+    "ai_interactions_28": "AI interactions in the last 28 days",
+    "ai_satisfaction": "mean user_satisfaction of those that were rated",
+    "ai_error_rate": "share of those that failed",
+    "sentiment": "mean sentiment_score of what the person wrote in the last 28 days",
+    "platforms_28": "platforms used in the last 28 days",
+    "purchases_28": "purchases in the last 28 days",
+    "spend_usd_28": "USD spent in the last 28 days",
+    "has_wallet": "1 after a wallet was connected",
+}
+"""The features by name, in the order of the models' columns. Unknown is NaN: no session ended, nothing was rated,
+nothing was scored, no AI interaction."""
+
+SQL: Final = resources.files("workbench.models").joinpath("sql/features.sql").read_text(encoding="utf-8")
+_UNKNOWN: Final = frozenset({"session_duration", "ai_satisfaction", "ai_error_rate", "sentiment"})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureFrame:
+    """Features of everybody seen before a cutoff.
+
+    Attributes:
+        X: One row per person (index `user_id`, sorted), one float column per name in `FEATURES`.
+        cutoff: The instant; nothing from then on was looked at.
+        data_version: The version of the events.
+    """
+
+    X: pd.DataFrame
+    cutoff: datetime
+    data_version: str
+
+    def active(self, days: float) -> FeatureFrame:
+        """Keep the people with an event in the last `days` before the cutoff."""
+        kept = self.X[self.X["days_since_last_active"] <= days]
+        return FeatureFrame(X=kept, cutoff=self.cutoff, data_version=self.data_version)
+
+
+def features(snapshot: Snapshot, cutoff: datetime) -> FeatureFrame:
+    """Compute the features of everybody who was seen before the cutoff.
+
+    Args:
+        snapshot: The events. To see only what had been *recorded* by the cutoff, late arrivals excluded,
+            take a snapshot known at the cutoff.
+        cutoff: With a time zone; exclusive.
+
+    >>> from datetime import timedelta
+    >>> from workbench.testing import START, store_of
+    >>> store = store_of({"ann": "message_sent:0 message_sent:1 view:9"}, unit=timedelta(days=1))
+    >>> known = features(store.snapshot(), START + timedelta(days=4)).X
+    >>> known.loc["ann", ["messages_28", "daily_messages", "days_since_last_active"]].tolist()
+    [2.0, 0.5, 3.0]
+    """
+    facts = snapshot.query(SQL, {"cutoff": cutoff}).to_pandas().set_index("user_id")
+    return FeatureFrame(X=derived(facts), cutoff=cutoff, data_version=snapshot.data_version)
+
+
+def derived(facts: pd.DataFrame) -> pd.DataFrame:
+    """Turn the facts that SQL counted into rates: the columns of `FEATURES`, as floats."""
+    known = facts.astype("float64")
+    counted = known.columns.difference(list(_UNKNOWN))
+    known[counted] = known[counted].fillna(0.0)
+    seen_days = known["tenure_days"].clip(1, WINDOW_DAYS)
+    known["daily_messages"] = known["messages_28"] / seen_days
+    known["days_between_visits"] = known["tenure_days"].clip(1, 2 * WINDOW_DAYS) / known["active_days_56"].clip(lower=1)
+    known["overdue"] = known["days_since_last_active"] / known["days_between_visits"]
+    known["engagement_decay"] = 1 - 4 * known["events_7"] / known["events_28"].clip(lower=1)
+    known["raid_participation"] = known["raids_28"] / known["community_raids_28"].clip(lower=1)
+    known["ai_error_rate"] = known["ai_errors_28"] / known["ai_interactions_28"].replace(0, np.nan)
+    return known[list(FEATURES)]
+
+
+def checked(X: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """Return `X` with its columns in the order of `names`.
+
+    Raises:
+        ModelError: `X` has other columns than those the model was made for.
+    """
+    missing, extra = sorted(set(names) - set(X.columns)), sorted(set(X.columns) - set(names))
+    if missing or extra:
+        raise ModelError(f"the model was made for other features: missing {missing}, unexpected {extra}")
+    return X[list(names)]
+
+
+def enough(X: pd.DataFrame) -> None:
+    """Refuse to learn from too little.
+
+    Raises:
+        NotEnoughData: Fewer than 50 rows, or no column with two different values.
+    """
+    if len(X) < MIN_EXAMPLES:
+        raise NotEnoughData(f"there are {len(X)} examples to learn from; at least {MIN_EXAMPLES} are needed")
+    if not (X.nunique() > 1).any():
+        raise NotEnoughData(f"all {X.shape[1]} features are constant over {len(X)} examples; one must vary")
+
+
+def version() -> str:
+    """Name this definition of the features: eight hex digits of its SQL and its list."""
+    text = SQL + "".join(f"\n{name}: {meaning}" for name, meaning in FEATURES.items())
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
