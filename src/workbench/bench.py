@@ -1,0 +1,214 @@
+"""The bench: one object that every question is asked of, pinned to one version of the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from workbench import config
+from workbench.errors import InvalidArgument
+from workbench.metrics import activity, arguments, funnels, platforms, raids, series
+from workbench.metrics import retention as retentions
+from workbench.store.frame import store_of_frame
+from workbench.store.lake import LakeStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime, timedelta
+    from pathlib import Path
+
+    from workbench.config import Settings
+    from workbench.ingest.summary import Summary
+    from workbench.metrics.calendars import Period
+    from workbench.metrics.steps import Step
+    from workbench.models.forecast import Forecast
+    from workbench.models.predictor import UserBehaviorPredictor
+    from workbench.models.score import Predictions
+    from workbench.models.training import Training
+    from workbench.store.base import Readable, Snapshot
+
+
+class Bench:
+    """Questions about the events of one store, all answered from the same version of them.
+
+    Every question gives a frozen answer with `frame`, `definition`, `data_version`, `plot()` and
+    `reading()`. New events are seen after `refresh()`, or when this bench ingested them itself.
+    Naive times, days and weeks are in the time zone of the settings.
+    """
+
+    def __init__(self, store: Readable, settings: Settings | None = None, *, snapshot: Snapshot | None = None) -> None:
+        """Take a store, and the snapshot to ask: the newest when not given."""
+        self.store = store
+        self.settings = settings or config.load()
+        self.snapshot = snapshot or store.snapshot()
+
+    @property
+    def data_version(self) -> str:
+        """Name of the version that is asked: same name, same events."""
+        return self.snapshot.data_version
+
+    @property
+    def last_event(self) -> datetime | None:
+        """When the newest event occurred; `None` where there are no events."""
+        return series.last_event(self.snapshot)
+
+    def as_of(self, instant: str | date | datetime) -> Bench:
+        """Return a bench that sees only what had been ingested by an instant."""
+        known_at = arguments.instant(instant, self.settings.timezone)
+        return Bench(self.store, self.settings, snapshot=self.store.snapshot(known_at=known_at))
+
+    def refresh(self) -> Bench:
+        """Move to the newest version; return the bench itself."""
+        self.snapshot = self.store.snapshot(known_at=self.snapshot.known_at)
+        return self
+
+    def ingest(self, path: str | Path, mapping: str = "native", *, format: str | None = None) -> Summary:
+        """Add the events of an export to the lake, each once however often this is repeated.
+
+        Args:
+            path: A file, a folder of files, or `-` for standard input.
+            mapping: `native`, `mixpanel`, `amplitude`, `posthog`, `segment`, or a YAML file of your own.
+            format: `jsonl`, `csv` or `parquet`, where the name of the file does not say it.
+
+        Returns:
+            How many events were accepted, repeated and rejected, and why.
+
+        Raises:
+            InvalidArgument: This bench asks a frame, which nothing can be added to.
+        """
+        from tqdm.auto import tqdm  # noqa: PLC0415 - only here, and it looks at the notebook when imported
+
+        from workbench.ingest.files import ingest  # noqa: PLC0415
+
+        if not isinstance(self.store, LakeStore):
+            raise InvalidArgument("events can be added to a lake, not to a frame: open one with wb.open()")
+        source = path if str(path) == "-" else config.resolved(path)
+        summary = ingest(self.store, source, mapping=mapping, format=format, progress=tqdm)
+        self.refresh()
+        return summary
+
+    def funnel(
+        self,
+        steps: Sequence[str | Step],
+        *,
+        within: str | timedelta = "7d",
+        order: funnels.Order = "ordered",
+        since: str | date | None = None,
+        until: str | date | None = None,
+        now: str | date | None = None,
+    ) -> funnels.Funnel:
+        """Count the people who reach each step within a time of their first; see `metrics.funnels.funnel`."""
+        return funnels.funnel(
+            self.snapshot, steps, within=within, order=order, since=since, until=until, now=now, tz=self._tz
+        )
+
+    def retention(  # noqa: PLR0913 - a question names all its options
+        self,
+        start: str | Step = "user_joined",
+        returns: str | Step | None = None,
+        *,
+        period: Period = "week",
+        kind: retentions.Kind = "on",
+        clock: retentions.Clock = "calendar",
+        cohort: Literal["first"] = "first",
+        since: str | date | None = None,
+        until: str | date | None = None,
+        now: str | date | None = None,
+        tz: str | None = None,
+    ) -> retentions.Retention:
+        """Count who of each cohort comes back, by period; see `metrics.retention.retention`."""
+        return retentions.retention(
+            self.snapshot, start=start, returns=returns, period=period, kind=kind, clock=clock, cohort=cohort,
+            since=since, until=until, now=now, tz=tz or self._tz,
+        )  # fmt: skip
+
+    def active_users(self, **options: Any) -> activity.ActiveUsers:  # noqa: ANN401 - as the question has them
+        """Count the people with any event per day, week or month; see `metrics.activity.active_users`."""
+        return activity.active_users(self.snapshot, **{"tz": self._tz, **options})
+
+    def message_volume(self, **options: Any) -> activity.MessageVolume:  # noqa: ANN401 - as the question has them
+        """Count messages over time; see `metrics.activity.message_volume`."""
+        return activity.message_volume(self.snapshot, **{"tz": self._tz, **options})
+
+    def platform_distribution(self, **options: Any) -> platforms.PlatformDistribution:  # noqa: ANN401
+        """Count the people on each platform; see `metrics.platforms.platform_distribution`."""
+        return platforms.platform_distribution(self.snapshot, **{"tz": self._tz, **options})
+
+    def raid_activity(self, **options: Any) -> raids.RaidActivity:  # noqa: ANN401 - as the question has them
+        """Count raids, who joined them and how they ended; see `metrics.raids.raid_activity`."""
+        return raids.raid_activity(self.snapshot, **{"tz": self._tz, **options})
+
+    def train(self, *, cutoff: str | date | None = None, **options: Any) -> Training:  # noqa: ANN401
+        """Train the engagement and the churn model and publish them; see `models.train.train`."""
+        from workbench.models.labels import Weights  # noqa: PLC0415 - loads scikit-learn and XGBoost
+        from workbench.models.train import train  # noqa: PLC0415
+
+        settings = self.settings
+        given = {
+            "registry": config.resolved(settings.models),
+            "churn_days": settings.churn_days,
+            "weights": Weights(**settings.engagement.model_dump()),
+            "cutoff": self._instant(cutoff),
+        }
+        return train(self.snapshot, **{**given, **options})
+
+    def predict(self, *, cutoff: str | date | None = None, **options: Any) -> Predictions:  # noqa: ANN401
+        """Score everybody who is active with the models that were published; see `models.score.predictions`."""
+        from workbench.models.score import predictions  # noqa: PLC0415 - loads scikit-learn and XGBoost
+
+        registry = config.resolved(self.settings.models)
+        return predictions(self.snapshot, **{"registry": registry, "cutoff": self._instant(cutoff), **options})
+
+    def predictor(self, *, cutoff: str | date | None = None) -> UserBehaviorPredictor:
+        """Return what answers for one person: `predict_churn_risk(user_id)` and more."""
+        from workbench.models.predictor import UserBehaviorPredictor  # noqa: PLC0415 - loads scikit-learn and XGBoost
+
+        registry = config.resolved(self.settings.models)
+        return UserBehaviorPredictor(self.snapshot, registry, cutoff=self._instant(cutoff))
+
+    def forecast(self, metric: Literal["active_users", "messages"] = "active_users", **options: Any) -> Forecast:  # noqa: ANN401
+        """Forecast a daily number, tested on the past; see `models.forecast.forecast`."""
+        from workbench.models.forecast import forecast  # noqa: PLC0415 - loads Prophet
+
+        until = self._instant(options.pop("until", None))
+        return forecast(self.snapshot, metric=metric, until=until, **{"timezone": self._tz, **options})
+
+    @property
+    def _tz(self) -> str:
+        return self.settings.timezone
+
+    def _instant(self, value: str | date | None) -> datetime | None:
+        return None if value is None else arguments.instant(value, self._tz)
+
+
+def open_(store: str | Path | None = None, *, version: int | None = None, settings: Settings | None = None) -> Bench:
+    """Open a lake.
+
+    Args:
+        store: Its folder; the one of the settings when not given. Made if there is none yet.
+        version: Pin the bench to this version of the lake; the newest when not given.
+        settings: Instead of those of `workbench.yaml` and the environment.
+
+    Raises:
+        StoreError: The folder holds something else, or a lake of a newer Workbench.
+        InvalidArgument: There is no such version.
+    """
+    settings = settings or config.load()
+    lake = LakeStore(config.resolved(store or settings.store))
+    return Bench(lake, settings, snapshot=lake.snapshot(version=version))
+
+
+def from_frame(frame: Any, *, user: str, event: str, time: str, settings: Settings | None = None) -> Bench:  # noqa: ANN401
+    """Ask a pandas, Arrow or Polars frame: one row, one event. Nothing is written.
+
+    Args:
+        frame: The events.
+        user: Name of the column that says who.
+        event: Name of the column that says what.
+        time: Name of the column that says when.
+        settings: Instead of those of `workbench.yaml` and the environment.
+
+    Raises:
+        InvalidArgument: A column is missing, empty, or not what it should be.
+    """
+    settings = settings or config.load()
+    return Bench(store_of_frame(frame, user=user, event=event, time=time, tz=settings.timezone), settings)

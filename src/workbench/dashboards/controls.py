@@ -1,0 +1,100 @@
+"""The parts of a page: cards with one number, tiles with one chart, tables. Each shows what an answer says, no more.
+
+They carry CSS classes (`wb-…`) and no colours: the page's style sheet decides how they look, light and dark.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Final
+
+import ipywidgets as widgets
+
+from workbench.charts import live
+from workbench.charts.formats import number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.charts.spec import Chart, Format, Line
+
+_UP: Final = "\N{BLACK UP-POINTING TRIANGLE}"
+_DOWN: Final = "\N{BLACK DOWN-POINTING TRIANGLE}"
+
+
+def page(title: str, facts: str, *rows: widgets.Widget) -> widgets.VBox:
+    """Lay out a page: its title, one line of facts about the data, then its rows."""
+    head = widgets.HTML(f"<h1>{html.escape(title)}</h1><p>{html.escape(facts)}</p>").add_class("wb-head")
+    return widgets.VBox([head, *rows]).add_class("wb-page")
+
+
+def row(*parts: widgets.Widget, kind: str) -> widgets.Box:
+    """Put parts beside each other, as many as fit; `kind` is `cards` or `tiles`."""
+    return widgets.Box(list(parts)).add_class(f"wb-{kind}")
+
+
+def card(
+    title: str,
+    value: float | None,
+    *,
+    form: Format = "count",
+    before: float | None = None,
+    compared: str = "",
+    history: Line | None = None,
+) -> widgets.VBox:
+    """Show one number, how it changed, and the line that it is the end of.
+
+    Args:
+        title: What is counted.
+        value: The number; `None` shows as `n/a`.
+        form: How it is written.
+        before: The number that it is compared with.
+        compared: What `before` is, such as `the day before`.
+        history: What the sparkline draws; none without.
+    """
+    parts = [
+        f'<div class="wb-title">{html.escape(title)}</div>',
+        f'<div class="wb-number">{html.escape(number(value, form))}</div>',
+        f'<div class="wb-trend">{html.escape(trend(value, before, compared))}</div>',
+    ]
+    line = [live.sparkline(history)] if history and len(history.x) > 1 else []
+    return widgets.VBox([widgets.HTML("".join(parts)), *line]).add_class("wb-card")
+
+
+def trend(value: float | None, before: float | None, compared: str) -> str:
+    """Say how a number changed, in percent of the earlier one.
+
+    >>> trend(110, 100, "the week before")
+    '▲ 10.0% on the week before'
+    >>> trend(5, 0, "the week before"), trend(None, 3, "")
+    ('0 the week before', '')
+    """
+    if value is None or before is None or value != value or before != before:  # noqa: PLR0124 - NaN
+        return ""
+    if before == 0:
+        return f"0 {compared}"
+    change = value / before - 1
+    if change == 0:
+        return f"as {compared}"
+    return f"{_UP if change > 0 else _DOWN} {number(abs(change), 'percent')} on {compared}"
+
+
+def tile(chart: Chart, *, wide: bool = False) -> widgets.VBox:
+    """Show one chart."""
+    size = {"width": 880, "height": 300} if wide else {"width": 430, "height": 300}
+    shown = widgets.VBox([live.figure(chart, **size)]).add_class("wb-tile")
+    return shown.add_class("wb-wide") if wide else shown
+
+
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> widgets.VBox:
+    """Show rows of text under a head; `empty` is said where there are none."""
+    columns = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in head)
+    lines = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>" for cells in rows)
+    body = f"<table><thead><tr>{columns}</tr></thead><tbody>{lines}</tbody></table>" if rows else html.escape(empty)
+    return widgets.VBox([widgets.HTML(f'<div class="wb-title">{html.escape(title)}</div>{body}')]).add_class("wb-tile")
+
+
+def message(title: str, text: str, *, error: bool = False) -> widgets.VBox:
+    """Show a page that has nothing but something to say."""
+    said = widgets.HTML(f"<h1>{html.escape(title)}</h1><p>{html.escape(text)}</p>")
+    return widgets.VBox([said.add_class("wb-error" if error else "wb-empty")]).add_class("wb-page")

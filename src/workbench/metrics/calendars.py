@@ -1,0 +1,83 @@
+"""Days, weeks and months as the clocks of a time zone show them, daylight saving included."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from workbench.metrics import arguments
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+Period: TypeAlias = Literal["day", "week", "month"]
+PERIODS: Final[tuple[Period, ...]] = ("day", "week", "month")
+
+CELL: Final = timedelta(hours=12)
+"""No two days begin within so short a time, however a zone changes its clocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Consecutive periods: `days` has the first day of each, `starts` its first instant (UTC), and one more."""
+
+    days: tuple[date, ...]
+    starts: tuple[datetime, ...]
+
+    def number(self, instant: datetime) -> int:
+        """Return the 0-based number of the period that an instant lies in."""
+        return bisect_right(self.starts, instant) - 1
+
+    def cells(self) -> dict[str, list[int] | list[datetime]]:
+        """Return a lookup by which SQL finds the period of an instant without knowing time zones.
+
+        Returns:
+            Per 12 hours since 1970 (`cells`) the period they begin in (`before`), the instant in them at
+            which a later one begins (`changes`; their end for none), and the period from then on (`after`).
+        """
+        first, last = (int(edge.timestamp() // CELL.total_seconds()) for edge in (self.starts[0], self.starts[-1]))
+        numbers = range(first, last + 1)
+        begins = [_EPOCH + number * CELL for number in numbers] + [_EPOCH + (last + 1) * CELL]
+        before = [self.number(begin) for begin in begins]
+        after = [self.number(begin - _TICK) for begin in begins[1:]]
+        changes = [
+            self.starts[new] if new > old else end for old, new, end in zip(before, after, begins[1:], strict=False)
+        ]
+        return {"cells": list(numbers), "before": before[:-1], "changes": changes, "after": after}
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK: Final = timedelta(microseconds=1)
+
+
+def calendar(period: Period, first: datetime, last: datetime, tz: str) -> Calendar:
+    """Return the periods from the one that `first` lies in to the one that `last` lies in.
+
+    >>> calendar("day", *[arguments.instant(day) for day in ("2026-03-29", "2026-03-29")], "Europe/Berlin").starts
+    ... # doctest: +NORMALIZE_WHITESPACE
+    (datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc),
+     datetime.datetime(2026, 3, 29, 22, 0, tzinfo=datetime.timezone.utc))
+    """
+    zone = arguments.zone(tz)
+    days = [_floor(period, first.astimezone(zone).date())]
+    end = last.astimezone(zone).date()
+    while days[-1] <= end:
+        days.append(_next(period, days[-1]))
+    return Calendar(tuple(days[:-1]), tuple(_midnight(day, zone) for day in days))
+
+
+def _floor(period: Period, day: date) -> date:
+    return {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}[period]
+
+
+def _next(period: Period, day: date) -> date:
+    if period == "month":
+        return (day + timedelta(days=31)).replace(day=1)
+    return day + timedelta(days={"day": 1, "week": 7}[period])
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first instant of a day; where the clock skips midnight, that is when it jumps."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)

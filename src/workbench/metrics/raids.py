@@ -1,0 +1,95 @@
+"""Raids: which ran, who joined, how they ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from workbench.charts.formats import duration, number
+from workbench.charts.spec import Chart, Points
+from workbench.metrics import arguments, queries
+from workbench.metrics.series import SpanDefinition, drawn, note
+from workbench.results import Answer
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from workbench.store.base import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaidDefinition(SpanDefinition):
+    """What `raid_activity` lists."""
+
+    question: ClassVar[str] = "raid_activity"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RaidActivity(Answer):
+    """Raids, and who took part.
+
+    `frame` has one row per raid, oldest first: `raid_id`, `started_at`, `ended_at` (missing while it runs),
+    `participants` (distinct people who joined), `actions`, `success` (missing while it runs), `running`.
+    """
+
+    definition: RaidDefinition
+
+    @property
+    def success_rate(self) -> float:
+        """Share of successes among the raids that ended and say how; NaN for none."""
+        known = self.frame["success"].dropna()
+        return float(known.astype(float).mean()) if len(known) else float("nan")
+
+    def chart(self) -> Chart:
+        """Draw each raid by when it started, how many joined, and how it ended."""
+        groups = {
+            "succeeded": self.frame["success"].eq(True),
+            "failed": self.frame["success"].eq(False),
+            "running": self.frame["running"],
+        }
+        marks = tuple(
+            Points(
+                label=label,
+                x=tuple(drawn(self.frame.loc[rows, "started_at"], self.definition.tz)),
+                y=tuple(map(float, self.frame.loc[rows, "participants"])),
+            )
+            for label, rows in groups.items()
+            if rows.any()
+        )
+        return Chart(
+            title="Raids", y_label="people who joined", x_scale="time", marks=marks, note=note(self.definition)
+        )
+
+    def reading(self) -> str:
+        """Say how many raids there were, how many joined, and how many succeeded."""
+        if self.frame.empty:
+            return "No raid ran in this time."
+        ended = self.frame.dropna(subset=["ended_at"])
+        seconds = (ended["ended_at"] - ended["started_at"]).dt.total_seconds()
+        ends = (
+            f" {number(self.success_rate, 'percent')} of the {len(ended):,} that ended succeeded, after "
+            f"{duration(float(seconds.median()))} in the median."
+            if len(ended)
+            else " None has ended yet."
+        )
+        return (
+            f"{len(self.frame):,} raids, with {self.frame['participants'].median():,.0f} people in the median;"
+            f" {int(self.frame['running'].sum())} are running.{ends}"
+        )
+
+
+def raid_activity(
+    snapshot: Snapshot,
+    *,
+    since: str | date | None = None,
+    until: str | date | None = None,
+    now: str | date | None = None,
+    tz: str = "UTC",
+) -> RaidActivity:
+    """List the raids that ran at any moment of the time asked for; arguments as in `active_users`."""
+    span = arguments.span(since, until, now, tz=tz)
+    sql = queries.text("raid_activity")
+    frame = snapshot.query(sql, span.entries()).to_pandas()
+    frame["running"] = frame["ended_at"].isna()
+    definition = RaidDefinition(since=span.since, until=span.until, now=span.now, tz=tz)
+    return RaidActivity(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)

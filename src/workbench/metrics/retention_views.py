@@ -1,0 +1,82 @@
+"""Retention as a chart and as words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from workbench.charts import formats
+from workbench.charts.spec import Chart, Grid
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.metrics.retention import Retention
+
+MOST_ROWS: Final = 30
+"""Newest cohorts and first periods that a chart shows; the frame has them all."""
+THIN: Final = 30
+"""Under so many people a rate says little, and the reading says so."""
+
+
+def chart(answer: Retention) -> Chart:
+    """Draw the newest cohorts as a heat map, cells that are not final hatched."""
+    frame, definition = answer.frame, answer.definition
+    cohorts = sorted(frame["cohort"].unique())[-MOST_ROWS:]
+    shown = frame[frame["cohort"].isin(cohorts)]
+    columns = range(min(MOST_ROWS, int(shown["period"].max()) + 1 if len(shown) else 0))
+    sizes = shown.groupby("cohort")["cohort_size"].first()
+    cells = shown.set_index(["cohort", "period"])
+    rates, mature = cells["retention_rate"], cells["mature"]
+    grid = Grid(
+        rows=tuple(f"{day:%Y-%m-%d} ({sizes[day]:,})" for day in cohorts),
+        columns=tuple(str(number) for number in columns),
+        values=tuple(tuple(_rate(rates, (day, number)) for number in columns) for day in cohorts),
+        hatched=tuple(tuple(not mature.get((day, number), True) for number in columns) for day in cohorts),
+    )
+    back = "in it or later" if definition.kind == "on_or_after" else "in it"
+    clock = f"{definition.clock} {definition.period}s, {definition.tz}"
+    note = f"share of the cohort that came back {back} · {clock} · hatched: not over yet"
+    if frame["cohort"].nunique() > len(cohorts):
+        note += f" · newest {len(cohorts)} of {frame['cohort'].nunique()} cohorts"
+    title = f"Retention by {definition.period} of {definition.start}"
+    label = f"{definition.period}s since the start"
+    return Chart(title=title, marks=(grid,), x_label=label, y_label="cohort", y_format="percent", note=note)
+
+
+def _rate(rates: pd.Series[float], cell: tuple[pd.Timestamp, int]) -> float | None:
+    rate = float(rates.get(cell, float("nan")))
+    return None if rate != rate else rate  # noqa: PLR0124 - NaN alone differs from itself
+
+
+def reading(answer: Retention) -> str:
+    """Say what share comes back, how sure that is, and how it goes on."""
+    definition, frame = answer.definition, answer.frame
+    sizes = frame.groupby("cohort")["cohort_size"].first()
+    people, period = int(sizes.sum()), definition.period
+    if not people:
+        return f"Nobody did {definition.start} in this time, so nobody could come back."
+    returned = "any event" if definition.returns is None else str(definition.returns)
+    cohorts = "1 cohort" if len(sizes) == 1 else f"{len(sizes):,} cohorts"
+    opening = f"{people:,} people in {cohorts} by {period} started with {definition.start}."
+    mean = answer.mean[answer.mean["period"] > 0]
+    if mean.empty:
+        return f"{opening} No cohort has a full {period} behind it yet, so there is no retention to read."
+    first, last = mean.iloc[0], mean.iloc[-1]
+    later = " or later" if definition.kind == "on_or_after" else ""
+    sentences = [
+        opening,
+        f"{_percent(first, 'retention_rate')} came back with {returned} in {period} {first['period']:.0f}{later} "
+        f"(95% interval {_percent(first, 'ci_low')} to {_percent(first, 'ci_high')}, "
+        f"{first['cohort_size']:,.0f} people whose {period} is over).",
+    ]
+    if last["period"] > first["period"]:
+        sentences.append(
+            f"By {period} {last['period']:.0f} it is {_percent(last, 'retention_rate')} of {last['cohort_size']:,.0f}."
+        )
+    if first["cohort_size"] < THIN:
+        sentences.append(f"With {first['cohort_size']:.0f} people these rates are too thin to act on.")
+    return " ".join(sentences)
+
+
+def _percent(row: pd.Series[float], name: str) -> str:
+    return formats.number(float(row[name]), "percent")

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.errors import InvalidArgument
+from workbench.metrics.activity import active_users, message_volume
+from workbench.testing import START, store_of
+
+NOW = "2026-02-01"
+DAY = 24 * 60
+
+
+def days(journeys, **options):
+    frame = active_users(store_of(journeys).snapshot(), **{"now": NOW, **options}).frame
+    return [(str(row.period), row.users, row.new_users, row.events) for row in frame.itertuples()]
+
+
+def test_a_person_counts_once_a_day_and_is_new_once():
+    assert days({"ann": f"view:0 view:9 buy:{DAY}"}) == [("2026-01-05", 1, 1, 2), ("2026-01-06", 1, 0, 1)]
+
+
+def test_a_day_without_anybody_is_a_day_with_nobody():
+    assert days({"ann": f"view:0 view:{2 * DAY}"})[1] == ("2026-01-06", 0, 0, 0)
+
+
+def test_who_came_before_the_time_asked_for_is_not_new_in_it():
+    assert days({"ann": f"view:0 view:{DAY}"}, since="2026-01-06") == [("2026-01-06", 1, 0, 1)]
+
+
+def test_weeks_start_on_monday_and_months_on_the_first():
+    journeys = {"ann": f"view:{6 * DAY} view:{7 * DAY} view:{30 * DAY}"}
+    weeks = ["2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26", "2026-02-02"]
+    assert [row[0] for row in days(journeys, period="week", now="2026-03-01")] == weeks
+    assert [row[0] for row in days(journeys, period="month", now="2026-03-01")] == ["2026-01-01", "2026-02-01"]
+
+
+def test_a_day_begins_where_the_clocks_of_the_zone_say():
+    assert [row[0] for row in days({"ann": f"view:{23 * 60 + 30}"}, tz="Europe/Berlin")] == ["2026-01-06"]
+
+
+def test_a_day_that_is_not_over_is_not_mature():
+    frame = active_users(store_of({"ann": f"view:0 view:{DAY}"}).snapshot(), now="2026-01-06T12:00").frame
+    assert frame["mature"].tolist() == [True, False]
+
+
+def test_what_happened_after_now_is_not_seen():
+    assert days({"ann": f"view:0 view:{DAY}"}, now="2026-01-05T12:00") == [("2026-01-05", 1, 1, 1)]
+
+
+def test_nothing_happened_is_an_answer():
+    answer = active_users(store_of({}).snapshot(), now=NOW)
+    assert (len(answer.frame), "nothing to say" in answer.reading(), answer.chart().marks) == (0, True, ())
+
+
+def test_a_first_message_is_a_message_and_a_view_is_none():
+    journeys = {"ann": "first_message:0 message_sent:5 view:6", "bob": f"message_sent:{DAY}"}
+    answer = message_volume(store_of(journeys).snapshot(), now=NOW)
+    assert answer.frame[["messages", "users"]].to_numpy().tolist() == [[2, 1], [1, 1]]
+    assert "3 messages in 2 days" in answer.reading()
+
+
+def test_the_hour_that_autumn_shows_twice_is_one_row():
+    store = store_of({"ann": "message_sent:30 message_sent:90 message_sent:150"}, start=START.replace(month=10, day=25))
+    frame = message_volume(store.snapshot(), period="hour", tz="Europe/Berlin", now="2026-12-01").frame
+    assert frame["messages"].tolist() == [2, 1]
+    assert frame["period"].dt.hour.tolist() == [2, 3]
+
+
+def test_a_period_that_is_none_is_refused():
+    with pytest.raises(InvalidArgument, match="period must be one of 'day', 'week', 'month', got 'year'"):
+        active_users(store_of({}).snapshot(), period="year")
+
+
+@given(
+    st.dictionaries(st.sampled_from(["ann", "bob", "cy"]), st.lists(st.integers(0, 60 * DAY), min_size=1, max_size=9)),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns"]),
+)
+def test_counts_agree_with_a_walk_over_the_events(people, tz):
+    start = START.replace(month=3)  # the clocks change in these weeks
+    journeys = {user: " ".join(f"view:{minute}" for minute in minutes) for user, minutes in people.items()}
+    seen = defaultdict(set)
+    for user, minutes in people.items():
+        for minute in minutes:
+            seen[(start + timedelta(minutes=minute)).astimezone(ZoneInfo(tz)).date()].add(user)
+    frame = active_users(store_of(journeys, start=start).snapshot(), tz=tz, now="2026-12-01").frame
+    assert {row.period: row.users for row in frame.itertuples() if row.users} == {
+        day: len(users) for day, users in seen.items()
+    }

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from workbench.metrics.calendars import calendar
+
+ZONES = ("UTC", "Europe/Berlin", "Europe/London", "America/St_Johns", "America/Havana", "Asia/Beirut", "Pacific/Apia")
+
+
+@pytest.mark.parametrize("tz", ZONES)
+@pytest.mark.parametrize("year", [2011, 2026])
+def test_the_cells_know_the_day_of_every_quarter_of_an_hour_of_a_year(tz, year):
+    first, last = datetime(year, 1, 2, tzinfo=UTC), datetime(year, 12, 31, tzinfo=UTC)
+    days = calendar("day", first, last, tz)
+    columns = days.cells()
+    rows = dict(
+        zip(columns["cells"], zip(columns["before"], columns["changes"], columns["after"], strict=True), strict=True)
+    )
+    instant = first
+    while instant <= last:
+        before, changes, after = rows[int(instant.timestamp()) // 43200]
+        assert (before if instant < changes else after) == days.number(instant)
+        instant += timedelta(minutes=15)
+
+
+def test_months_and_weeks_follow_each_other_without_a_gap():
+    first, last = datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+    assert [f"{day:%m-%d}" for day in calendar("month", first, last, "UTC").days] == ["01-01", "02-01", "03-01"]
+    assert [f"{day:%m-%d}" for day in calendar("week", first, last, "UTC").days][:2] == ["01-26", "02-02"]
