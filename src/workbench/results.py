@@ -28,6 +28,13 @@ class Definition:
         options = {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return {"question": self.question, **options}
 
+    def described(self) -> dict[str, str]:
+        """Return the options that are set, as a person reads them."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {"question": self.question} | {
+            name: _shown(value) for name, value in values.items() if value is not None
+        }
+
     @property
     def fingerprint(self) -> str:
         """Twelve hex digits, the same for equal definitions on every machine."""
@@ -71,11 +78,19 @@ class Answer:
         return {"rows": rows, "definition": self.definition.to_dict(), "data_version": self.data_version}
 
     def _repr_html_(self) -> str:
-        options = " · ".join(
-            f"{name}: {value}" for name, value in self.definition.to_dict().items() if value is not None
-        )
+        options = " · ".join(f"{name} {text}" for name, text in self.definition.described().items())
         table = self.frame.to_html(index=False, border=0, na_rep="", float_format=lambda number: f"{number:.3f}")
-        return f"{table}<p><small>{html.escape(options)} · data {html.escape(self.data_version)}</small></p>"
+        return f"{table}<p><small>{html.escape(options)} · data version {html.escape(self.data_version)}</small></p>"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_shown, value))
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M %Z}"
+    if dataclasses.is_dataclass(value) and type(value).__str__ is object.__str__:
+        return ", ".join(f"{field.name} {_shown(getattr(value, field.name))}" for field in dataclasses.fields(value))
+    return str(value)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any value of a frame or a definition

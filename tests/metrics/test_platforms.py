@@ -6,14 +6,14 @@ from workbench.testing import MemoryStore, events_of, store_of, stored
 NOW = "2026-02-01"
 
 
-def test_who_uses_two_platforms_counts_on_both_and_once_among_all():
-    events = events_of({"ann": "view:0", "bob": "view:0"}, platform="discord") + events_of(
-        {"ann": "view:1 view:2 view:3"}, platform="web"
-    )
-    answer = platform_distribution(MemoryStore(stored([*events[:2], *events[3:]])).snapshot(), now=NOW)
-    assert answer.frame[["platform", "users", "share"]].to_numpy().tolist() == [["discord", 2, 1.0], ["web", 1, 0.5]]
-    assert answer.people == 2
-    assert "1 more than people" in answer.reading()
+def test_who_uses_two_platforms_counts_on_both_but_has_one_main_platform():
+    on_discord = events_of({"ann": "view:0", "bob": "view:0"}, platform="discord")
+    on_web = events_of({"ann": "later:1 later:2"}, platform="web")
+    answer = platform_distribution(MemoryStore(stored(on_discord + on_web)).snapshot(), now=NOW)
+    rows = answer.frame[["platform", "users", "share", "main_users", "events"]].to_numpy().tolist()
+    assert rows == [["discord", 2, 1.0, 1, 2], ["web", 1, 0.5, 1, 2]]
+    assert (answer.people, answer.chart().marks[0].values) == (2, (1.0, 1.0))
+    assert "people use 0.5 further platforms on average" in answer.reading()
 
 
 def test_events_without_a_platform_are_shown_as_such():

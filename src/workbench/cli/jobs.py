@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Annotated
+
 import typer
+
+from workbench import config
+from workbench.cli.show import columns
+from workbench.store.lake import LakeStore
+
+StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the lake; the settings' if not given.")]
 
 runs = typer.Typer(no_args_is_help=True, help="What was run, when, and how it went.")
 
@@ -12,3 +21,96 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: workbench run --source export.jsonl --mapping mixpanel --date 2026-11-01")(run)
     app.command(epilog="Example: workbench serve --port 9000")(serve)
     app.add_typer(runs, name="runs")
+
+
+def run(
+    *,
+    source: Annotated[str | None, typer.Option(help="The export to ingest; the lake as it is, if not given.")] = None,
+    mapping: Annotated[str, typer.Option(help="How to read it; see `workbench ingest --help`.")] = "native",
+    date: Annotated[
+        str | None, typer.Option(help="First day after the data, YYYY-MM-DD; their last day if not given.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run every task, changed or not.")] = False,
+    only: Annotated[
+        str | None, typer.Option(help="Run this task, and what it builds on where that has changed.")
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Run the notebooks of pipeline.yaml whose data, code or parameters changed, and write the reports."""
+    from workbench.pipeline.run import Folders  # noqa: PLC0415 - loads Ploomber
+    from workbench.pipeline.run import run as run_  # noqa: PLC0415
+    from workbench.pipeline.show import Lines  # noqa: PLC0415
+
+    settings = config.load()
+    folders = Folders(
+        root=config.root(),
+        lake=store or settings.store,
+        models=str(settings.models),
+        products=str(settings.products),
+        reports=str(settings.reports),
+    )
+    done = run_(
+        folders,
+        source=source,
+        mapping=mapping,
+        date=date,
+        force=force,
+        only=only,
+        timezone=settings.timezone,
+        progress=Lines(sys.stdout),
+    )
+    typer.echo(f"run {done.run_id} {done.status}: {done.report}\nDashboards: workbench serve")
+
+
+@runs.command("list", epilog="Example: workbench runs list --limit 5")
+def list_runs(
+    *, limit: Annotated[int, typer.Option(help="Most to list.", min=1)] = 20, store: StoreOption = None
+) -> None:
+    """List the latest runs, the newest first."""
+    from workbench.pipeline import runs as history  # noqa: PLC0415
+
+    found = history.list_(_lake(store).control, limit=limit)
+    if not found:
+        typer.echo("Nothing was run yet: `workbench run --source FILE`")
+        return
+    rows = [
+        (r.run_id, r.status, f"{r.started_at:%Y-%m-%d %H:%M} UTC", r.data_version or "", r.detail[:60]) for r in found
+    ]
+    typer.echo(columns(("run", "status", "started", "data", "detail"), rows))
+
+
+@runs.command("show", epilog="Example: workbench runs show 20261123-0915")
+def show_run(
+    run_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")], *, store: StoreOption = None
+) -> None:
+    """Say how each task of one run went."""
+    from workbench.pipeline import runs as history  # noqa: PLC0415
+    from workbench.pipeline.show import line  # noqa: PLC0415
+
+    found = history.show(_lake(store).control, run_id)
+    typer.echo(f"{found.run_id} {found.status}, data {found.data_version or 'unknown'}\n{found.params}\n{found.detail}")
+    for task in found.tasks:
+        typer.echo(line(task))
+
+
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option(help="Address; this machine's own only.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.", min=0, max=65535)] = None,
+    store: StoreOption = None,
+) -> None:
+    """Serve the dashboards with Voilà until Ctrl-C."""
+    from workbench.dashboards.serve import serve as serve_  # noqa: PLC0415
+
+    settings = config.load()
+    serve_(
+        config.resolved("notebooks/dashboards"),
+        host=host or settings.host,
+        port=settings.port if port is None else port,
+        store=str(config.resolved(store or settings.store)),
+        announce=typer.echo,
+    )
+
+
+def _lake(store: str | None) -> LakeStore:
+    return LakeStore(config.resolved(store or config.load().store), create=False)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-import pandas as pd
-
 from workbench.charts.formats import number
 from workbench.charts.spec import Chart, Slices
 from workbench.metrics import arguments, queries
@@ -32,32 +30,34 @@ class PlatformDefinition(SpanDefinition):
 class PlatformDistribution(Answer):
     """People per platform.
 
-    `frame` has one row per platform, largest first: `platform`, `users` (distinct), `share` (of all people, so that the
-    shares add up to more than 1 where people use several), `events`.
+    `frame` has one row per platform, most people first: `platform`, `users` (distinct; who uses several counts
+    on each), `share` (of all people), `main_users` (people who did most there: each person counts on one), `events`.
     """
 
     definition: PlatformDefinition
-    people: int
-    """Distinct people on all platforms."""
+
+    @property
+    def people(self) -> int:
+        """Distinct people on all platforms."""
+        return int(self.frame["main_users"].sum())
 
     def chart(self) -> Chart:
-        """Draw the platforms as a ring; who uses several is in each of them."""
-        return Chart(
-            title="Platforms",
-            marks=(Slices(labels=tuple(self.frame["platform"]), values=tuple(map(float, self.frame["users"]))),),
-            note=f"{number(self.people, 'count')} people; who uses several platforms counts on each.",
-        )
+        """Draw the people as a ring, each at the platform where they do most."""
+        main = self.frame[self.frame["main_users"] > 0].sort_values("main_users", ascending=False, kind="stable")
+        ring = Slices(labels=tuple(main["platform"]), values=tuple(map(float, main["main_users"])))
+        return Chart(title="Platforms", y_label="people, by where they do most", marks=(ring,) if len(main) else ())
 
     def reading(self) -> str:
-        """Say which is largest, and how many use more than one."""
+        """Say which is largest, and how many people more than one share."""
         if self.frame.empty:
             return "Nobody was active on any platform."
         first = self.frame.iloc[0]
-        doubled = int(self.frame["users"].sum()) - self.people
+        further = (int(self.frame["users"].sum()) - self.people) / self.people
         return (
-            f"{first['platform']} has {number(first['users'], 'count')} of {number(self.people, 'count')} people "
-            f"({number(first['share'], 'percent')}). Counted per platform there are {number(doubled, 'count')} "
-            f"more than people, because some use several of the {len(self.frame)}."
+            f"{number(first['users'], 'count')} of {number(self.people, 'count')} people "
+            f"({number(first['share'], 'percent')}) use {first['platform']}; it is the main platform of "
+            f"{number(first['main_users'], 'count')}. Beside their main one, people use "
+            f"{number(further, 'decimal')} further platforms on average."
         )
 
 
@@ -73,16 +73,8 @@ def platform_distribution(
     span = arguments.span(since, until, now, tz=tz)
     sql = queries.text("platform_distribution")
     found = snapshot.query(sql, span.entries()).to_pandas()
-    people = int(found["everybody"].iloc[0]) if len(found) else 0
-    frame = pd.DataFrame(
-        {
-            "platform": found["platform"].fillna(_UNNAMED),
-            "users": found["users"],
-            "share": found["users"] / people if people else [],
-            "events": found["events"],
-        }
-    )
+    frame = found.assign(
+        platform=found["platform"].fillna(_UNNAMED), share=found["users"] / max(int(found["main_users"].sum()), 1)
+    )[["platform", "users", "share", "main_users", "events"]]
     definition = PlatformDefinition(since=span.since, until=span.until, now=span.now, tz=tz)
-    return PlatformDistribution(
-        frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, people=people
-    )
+    return PlatformDistribution(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)
