@@ -166,13 +166,22 @@ def test_a_flipped_byte_is_found_and_never_rewritten(lake):
         lake.maintain()
 
 
+def test_a_question_that_meets_a_damaged_file_says_so(lake):
+    put(lake, {"ann": "view:0"})
+    lake.maintain()
+    (file,) = lake.snapshot().files
+    (lake.root / file.path).write_bytes(b"not Parquet at all")
+    with pytest.raises(StoreCorrupt, match="bytes were committed"):
+        LakeStore(lake.path).snapshot().query("SELECT * FROM events")
+
+
 def test_a_missing_file_is_named(lake):
     put(lake, {"ann": "view:0"})
     lake.maintain()
     (file,) = lake.snapshot().files
     (lake.root / file.path).unlink()
     assert lake.scrub() == {file.path: "missing"}
-    with pytest.raises(StoreCorrupt, match="gone"):
+    with pytest.raises(StoreCorrupt, match="is missing"):
         LakeStore(lake.path).snapshot().query("SELECT count(*) FROM events")
 
 

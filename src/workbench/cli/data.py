@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -47,7 +48,7 @@ def simulate(
     from workbench.simulate import write  # noqa: PLC0415
 
     end = {} if until is None else {"until": _day(until)}
-    with tqdm(total=days, unit="day", desc=f"simulating {out.name}") as bar:
+    with tqdm(total=days, unit="day", desc=f"simulating {out.name}", disable=None) as bar:
         made = write(config.resolved(out), users=users, days=days, seed=seed, progress=lambda *_: bar.update(), **end)
     typer.echo(
         f"{made.events:,} simulated events of {made.users:,} people in {made.seconds:.1f} s: {made.path}\n"
@@ -71,7 +72,8 @@ def ingest(
 
     from workbench.ingest.files import ingest as ingest_  # noqa: PLC0415
 
-    summary = ingest_(_lake(store, create=True), path, mapping=mapping, format=format, progress=tqdm)
+    bar = partial(tqdm, disable=None)  # none where the output is not a terminal
+    summary = ingest_(_lake(store, create=True), path, mapping=mapping, format=format, progress=bar)
     typer.echo(summary.reading())
 
 
@@ -168,23 +170,23 @@ def doctor(
     """Say how the lake is; with --scrub, whether any of its files is damaged. Exit 1 if so."""
     opened = _lake(store)
     snapshot = opened.snapshot()
-    (row,) = snapshot.query(_SPAN).to_pylist()
     waiting = sum(file.rows for file in snapshot.files if file.in_tail)
-    size = sum(file.size for file in snapshot.files)
-    typer.echo(f"lake      {opened.path}\nversion   {snapshot.data_version}\nevents    {row['events']:,}")
+    size = sum(file.size for file in snapshot.files) / 1e6
+    typer.echo(f"lake      {opened.path}\nversion   {snapshot.data_version}")
+    typer.echo(f"files     {len(snapshot.files):,}, {size:,.1f} MB, {waiting:,} events not sorted yet")
+    if scrub:
+        damaged = opened.scrub()
+        for path, wrong in damaged.items():
+            typer.echo(f"damaged   {path}: {wrong}")
+        if damaged:
+            raise StoreCorrupt(
+                f"{len(damaged)} of {len(snapshot.files)} files are damaged: restore them, or ingest into a new lake"
+            )
+        typer.echo(f"scrubbed  {len(snapshot.files):,} files, every byte is as it was committed")
+    (row,) = snapshot.query(_SPAN).to_pylist()
+    typer.echo(f"events    {row['events']:,}")
     if row["events"]:
         typer.echo(f"from      {row['first']:%Y-%m-%d %H:%M} to {row['last']:%Y-%m-%d %H:%M} UTC")
-    typer.echo(f"files     {len(snapshot.files):,}, {size / 1e6:,.1f} MB, {waiting:,} events not sorted yet")
-    if not scrub:
-        return
-    damaged = opened.scrub()
-    for path, wrong in damaged.items():
-        typer.echo(f"damaged   {path}: {wrong}")
-    if damaged:
-        raise StoreCorrupt(
-            f"{len(damaged)} of {len(snapshot.files)} files are damaged: restore them, or ingest again into a new lake"
-        )
-    typer.echo(f"scrubbed  {len(snapshot.files):,} files, every byte is as it was committed")
 
 
 def show_config() -> None:

@@ -37,6 +37,7 @@ TAIL: Final = "tail"
 """The `month` of events that have arrived and were not yet sorted into their cell."""
 
 TAIL_BUCKET: Final = -1
+MISSING: Final = "missing"
 ROW_GROUP: Final = 131_072
 _DICTIONARY: Final = [
     "event_type",
@@ -159,9 +160,9 @@ def damage(root: Path, file: LakeFile) -> str | None:
     """Say what is wrong with a file, or return `None` when its bytes are those that were committed."""
     path = root / file.path
     if not path.exists():
-        return "missing"
+        return MISSING
     if path.stat().st_size != file.size:
-        return f"{path.stat().st_size:,} bytes, {file.size:,} were committed"
+        return f"{path.stat().st_size:,} bytes, {file.size:,} bytes were committed"
     found = digest(path)
     return None if found == path.stem else f"checksum {found}, {path.stem} was committed"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -11,9 +12,10 @@ import duckdb
 from workbench.errors import StoreCorrupt
 from workbench.store import arrivals, duck
 from workbench.store.base import STORED_EVENT
+from workbench.store.files import MISSING, damage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -47,19 +49,28 @@ class LakeSnapshot:
 
     def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
         """Run one SELECT over the view `events`; see `base.Snapshot.query`."""
-        with self._lock:
-            if self._engine is None:
-                self._engine = self._open()
-            cursor = self._engine.cursor()
+        with self._damage_named():
+            with self._lock:
+                if self._engine is None:
+                    self._engine = self._open()
+                cursor = self._engine.cursor()
+            try:
+                return duck.select(cursor, sql, params or {})
+            finally:
+                cursor.close()
+
+    @contextmanager
+    def _damage_named(self) -> Iterator[None]:
+        """When something goes wrong that is no fault of the question, look whether the files are what they were."""
         try:
-            return duck.select(cursor, sql, params or {})
-        except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            missing = [file.path for file in self.files if not (self.root / file.path).exists()]
-            if not missing and isinstance(error, duckdb.InvalidInputException) and "parquet" not in str(error).lower():
+            yield
+        except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException):
+            raise
+        except duckdb.Error as error:
+            damaged = {file.path: wrong for file in self.files if (wrong := damage(self.root, file))}
+            if not damaged:
                 raise
-            raise StoreCorrupt(_explained(self.root, missing, error)) from error
-        finally:
-            cursor.close()
+            raise StoreCorrupt(_explained(self.root, damaged)) from error
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         engine = duck.connect(allowed=[self.root.parent])
@@ -71,26 +82,23 @@ class LakeSnapshot:
             else f"ingested_at <= {duck.quote_text(self.known_at.isoformat())}::TIMESTAMPTZ"
         )
         sources = [f"SELECT {COLUMNS} FROM {history} WHERE {known}"] if history else []  # noqa: S608 - own files
-        try:
-            if tail:
-                arrived = duck.select(engine, f"SELECT {COLUMNS} FROM {tail} WHERE {known}", {})  # noqa: S608 - own files
-                engine.register("new_events", arrivals.new_events(arrived, history, root=self.root))
-                engine.execute("CREATE TABLE tail AS SELECT * FROM new_events")
-                sources.append("SELECT * FROM tail")
-            if not sources:
-                engine.execute(f"CREATE TABLE nothing ({duck.COLUMN_TYPES})")
-                sources.append("SELECT * FROM nothing")
-            engine.execute(f"CREATE VIEW events AS {' UNION ALL '.join(sources)}")
-        except duckdb.IOException as error:
-            missing = [file.path for file in self.files if not (self.root / file.path).exists()]
-            raise StoreCorrupt(_explained(self.root, missing, error)) from error
+        if tail:
+            arrived = duck.select(engine, f"SELECT {COLUMNS} FROM {tail} WHERE {known}", {})  # noqa: S608 - own files
+            engine.register("new_events", arrivals.new_events(arrived, history, root=self.root))
+            engine.execute("CREATE TABLE tail AS SELECT * FROM new_events")
+            sources.append("SELECT * FROM tail")
+        if not sources:
+            engine.execute(f"CREATE TABLE nothing ({duck.COLUMN_TYPES})")
+            sources.append("SELECT * FROM nothing")
+        engine.execute(f"CREATE VIEW events AS {' UNION ALL '.join(sources)}")
         return engine
 
 
-def _explained(root: Path, missing: list[str], error: Exception) -> str:
-    if missing:
-        return (
-            f"{len(missing)} file(s) of this version are gone from {root}, the first is {missing[0]}: if the version "
-            "is old, vacuum has removed them (open the newest one); otherwise run `workbench doctor --scrub`"
-        )
-    return f"cannot read {root}: {error}; run `workbench doctor --scrub`"
+def _explained(root: Path, damaged: Mapping[str, str]) -> str:
+    path, wrong = next(iter(damaged.items()))
+    what = (
+        f"{len(damaged)} file(s) of this version are not as they were committed; the first, {root / path}, is {wrong}"
+    )
+    if all(wrong == MISSING for wrong in damaged.values()):
+        return f"{what}: if the version is old, vacuum has removed them, and the newest one can be opened"
+    return f"{what}: run `workbench doctor --scrub`, and restore them, or ingest again into a new lake"
