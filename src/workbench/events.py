@@ -1,8 +1,8 @@
-"""What an event is: its schema, and the two ways of checking one, by message and by column.
+"""What an event is: its schema, and how one is read.
 
-`parse` reads one message (JSON bytes, as they come from a queue or a JSONL file) and `validate`
-checks a whole Arrow table (as it comes from Parquet). Both apply the same rules and give the same
-reason codes; `tests/test_events.py` holds them to each other.
+`parse` reads one message (JSON bytes, as they come from a queue or a JSONL file), `convert` one row of
+any other format; `workbench.validate` checks a whole Arrow table (as it comes from Parquet). All apply
+the same rules and give the same reason codes; their tests hold them to each other.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 SCHEMA_VERSION: Final = 1
 MAX_NAME: Final = 256
@@ -41,13 +41,16 @@ REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 
 REQUIRED: Final = ("event_id", "event_type", "user_id", "occurred_at")
 ALIASES: Final = {"timestamp": "occurred_at"}
-"""Names that older producers use for a field."""
+"""Names that older producers use for a field; the field itself wins where both are given."""
+
+NOT_TAKEN: Final = "ingested_at"
+"""What only the store may say. Any other unknown field becomes a property."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
-Label = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """One thing that one person did.
 
     `occurred_at` is when it happened (UTC, microseconds); when it was ingested is added by the
@@ -101,7 +104,7 @@ def parse(message: bytes, *, now: datetime | None = None) -> Event | Reject:
 
     Args:
         message: One JSON object with the fields of `Event`, UTF-8. `timestamp` may stand for
-            `occurred_at`; a time without a zone is UTC; unknown fields are ignored.
+            `occurred_at`; a time without a zone is UTC; unknown fields become properties.
         now: The ingesting clock, to refuse events from the future.
 
     >>> parse(b'{"event_id": "1", "event_type": "view", "user_id": "ann", "timestamp": "2026-11-01T09:00:00Z"}').user_id
@@ -121,6 +124,8 @@ def parse(message: bytes, *, now: datetime | None = None) -> Event | Reject:
         return Reject("bad_encoding", f"byte {error.start} is not UTF-8", message)
     except (msgspec.DecodeError, RecursionError) as error:
         return Reject("bad_json", str(error), message)
+    if not bytes(event.properties).startswith(b"{"):
+        return _second_look(message, now)
     return _checked(event, message, now)
 
 
@@ -133,31 +138,59 @@ def convert(fields: Mapping[str, Any], *, original: bytes, now: datetime | None 
         original: The bytes to keep if it is rejected.
         now: The ingesting clock.
     """
-    named = {ALIASES.get(name, name): value for name, value in fields.items() if value is not None and value != ""}
-    for name in REQUIRED:
-        if name not in named:
-            return Reject("missing_field", f"no {name}", original)
-    properties = named.get("properties")
-    if properties is not None and not isinstance(properties, Mapping | msgspec.Raw):
-        return Reject("wrong_type", "properties is not an object", original)
+    if len(original) > MAX_MESSAGE:
+        return Reject("too_large", f"{len(original):,} bytes, at most {MAX_MESSAGE:,} are read", original)
+    named = {name: value for name, value in fields.items() if value is not None and value != ""}
+    for alias, name in ALIASES.items():
+        if alias in named and name not in named:
+            named[name] = named.pop(alias)
+    if not named.keys() >= _REQUIRED:
+        missing = next(name for name in REQUIRED if name not in named)
+        return Reject("missing_field", f"no {missing}", original)
+    strays = {}
+    if not named.keys() <= _FIELDS:
+        strays = {name: named.pop(name) for name in named.keys() - _FIELDS}
+        strays.pop(NOT_TAKEN, None)
     try:
-        if isinstance(properties, Mapping):
-            named["properties"] = msgspec.Raw(msgspec.json.encode(properties))
+        named["properties"] = _joined(named.get("properties"), strays)
+    except _BAD_VALUE as error:
+        return Reject("wrong_type", f"properties is not an object: {error}", original)
+    try:
         event = msgspec.convert(named, Event)
-    except (msgspec.ValidationError, TypeError, ValueError, UnicodeEncodeError, RecursionError) as error:
-        detail = str(error)
-        return Reject("bad_time" if detail.endswith("$.occurred_at`") else "wrong_type", detail, original)
+    except _BAD_VALUE:
+        return _explained(named, original)
     return _checked(event, original, now)
+
+
+def _joined(properties: Mapping[str, Any] | msgspec.Raw | None, strays: dict[str, Any]) -> msgspec.Raw:
+    """Make one JSON object of the properties and of the fields that an event does not have."""
+    if isinstance(properties, msgspec.Raw):
+        members: Mapping[str, Any] = _MEMBERS.decode(properties)
+        if not strays:
+            return properties
+    elif properties is None or isinstance(properties, (dict, Mapping)):  # the first check is much the faster
+        members = properties or {}
+    else:
+        raise TypeError(f"got {type(properties).__name__}")
+    return msgspec.Raw(msgspec.json.encode({**strays, **members} if strays else members))
+
+
+def _explained(named: dict[str, Any], original: bytes) -> Reject:
+    """Find the first fault in the order of the fields, so that the reason does not depend on theirs."""
+    try:
+        msgspec.convert({name: named[name] for name in FIELDS if name in named}, Event)
+    except _BAD_VALUE as error:
+        detail = str(error)
+    return Reject("bad_time" if detail.endswith("$.occurred_at`") else "wrong_type", detail, original)
 
 
 def _checked(event: Event, original: bytes, now: datetime | None) -> Event | Reject:
     """Apply the rules that a type cannot say."""
-    if not bytes(event.properties).startswith(b"{"):
-        return Reject("wrong_type", "properties is not an object", original)
     if event.value is not None and not math.isfinite(event.value):
         return Reject("wrong_type", f"value is {event.value}", original)
     if event.schema_version > SCHEMA_VERSION:
-        return Reject("newer_schema", f"schema_version {event.schema_version}, at most {SCHEMA_VERSION} is known", original)
+        detail = f"schema_version {event.schema_version}, at most {SCHEMA_VERSION} is known"
+        return Reject("newer_schema", detail, original)
     occurred_at = event.occurred_at
     if occurred_at.tzinfo is None:
         occurred_at = occurred_at.replace(tzinfo=UTC)
@@ -168,25 +201,37 @@ def _checked(event: Event, original: bytes, now: datetime | None) -> Event | Rej
 
 
 def _second_look(message: bytes, now: datetime | None) -> Event | Reject:
-    """Decode without the schema: rare, for an alias, or for a fault that deserves a good explanation."""
+    """Decode without the schema: for an alias, a stray field, or a fault that deserves a good explanation."""
     try:
-        fields = _OBJECT.decode(message)
+        members = _MEMBERS.decode(message)
     except msgspec.ValidationError as error:
-        return Reject("wrong_type" if message.lstrip().startswith(b"{") else "bad_json", str(error), message)
+        return Reject("bad_json", str(error), message)
+    fields: dict[str, Any] = dict(members)
+    for name in members.keys() & {*FIELDS, *ALIASES}:
+        value = members[name]
+        if name == "properties" and bytes(value).startswith(b"{"):
+            continue
+        try:
+            fields[name] = msgspec.json.decode(value)
+        except msgspec.ValidationError as error:
+            return Reject("wrong_type", f"{name}: {error}", message)
     return convert(fields, original=message, now=now)
 
 
+_FIELDS: Final = frozenset(FIELDS)
+_REQUIRED: Final = frozenset(REQUIRED)
+_BAD_VALUE: Final = (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError)
 _DECODER: Final = msgspec.json.Decoder(Event)
-_OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def to_table(events: list[Event]) -> pa.Table:
     """Turn events into columns: one row per event, in the same order, as `EVENT_TABLE`."""
-    columns = {
-        name: [bytes(event.properties) for event in events] if name == "properties" else [getattr(event, name) for event in events]
-        for name in FIELDS
-    }
-    arrays = [pa.array(columns[field.name], pa.binary() if field.name == "properties" else field.type) for field in EVENT_TABLE]
-    index = EVENT_TABLE.get_field_index("properties")
-    arrays[index] = arrays[index].cast(pa.string())
+    arrays = []
+    for field in EVENT_TABLE:
+        values = map(attrgetter(field.name), events)
+        if field.name == "properties":
+            arrays.append(pa.array(map(bytes, values), pa.binary(), size=len(events)).cast(field.type))
+        else:
+            arrays.append(pa.array(values, field.type, size=len(events)))
     return pa.table(arrays, schema=EVENT_TABLE)

@@ -40,7 +40,7 @@ def test_the_cards_say_what_the_answers_say(bench):
     active, messages = bench.active_users(now=NOW).frame, bench.message_volume(now=NOW).frame
     assert f'<div class="wb-number">{active["users"].iloc[-1]}</div>' in told
     assert f'<div class="wb-number">{messages["messages"].iloc[-1]}</div>' in told
-    assert "Raids running, 1 people in them" in told
+    assert "1 people in them; 0 started in 7 days" in told
 
 
 def test_the_charts_hold_the_rows_of_the_answers(bench):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from workbench.charts.spec import Chart, Format, Line
 
+_COLUMN: Final = 380
+_GAP: Final = 54
 _UP: Final = "\N{BLACK UP-POINTING TRIANGLE}"
 _DOWN: Final = "\N{BLACK DOWN-POINTING TRIANGLE}"
 
@@ -40,6 +42,7 @@ def card(
     form: Format = "count",
     before: float | None = None,
     compared: str = "",
+    note: str = "",
     history: Line | None = None,
 ) -> widgets.VBox:
     """Show one number, how it changed, and the line that it is the end of.
@@ -50,12 +53,13 @@ def card(
         form: How it is written.
         before: The number that it is compared with.
         compared: What `before` is, such as `the day before`.
+        note: What is said where nothing is compared.
         history: What the sparkline draws; none without.
     """
     parts = [
         f'<div class="wb-title">{html.escape(title)}</div>',
         f'<div class="wb-number">{html.escape(number(value, form))}</div>',
-        f'<div class="wb-trend">{html.escape(trend(value, before, compared))}</div>',
+        f'<div class="wb-trend">{html.escape(trend(value, before, compared) or note)}</div>',
     ]
     line = [live.sparkline(history)] if history and len(history.x) > 1 else []
     return widgets.VBox([widgets.HTML("".join(parts)), *line]).add_class("wb-card")
@@ -79,11 +83,10 @@ def trend(value: float | None, before: float | None, compared: str) -> str:
     return f"{_UP if change > 0 else _DOWN} {number(abs(change), 'percent')} on {compared}"
 
 
-def tile(chart: Chart, *, wide: bool = False) -> widgets.VBox:
-    """Show one chart."""
-    size = {"width": 880, "height": 300} if wide else {"width": 430, "height": 300}
-    shown = widgets.VBox([live.figure(chart, **size)]).add_class("wb-tile")
-    return shown.add_class("wb-wide") if wide else shown
+def tile(chart: Chart, *, span: int = 1) -> widgets.VBox:
+    """Show one chart, `span` columns of three wide; drawn for a desktop, where columns are about 380 pixels."""
+    shown = widgets.VBox([live.figure(chart, width=_COLUMN * span + _GAP * (span - 1), height=300)])
+    return shown.add_class("wb-tile").add_class(f"wb-span-{span}")
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> widgets.VBox:

@@ -60,15 +60,15 @@ def main(bench: Bench, *, days: int = DAYS, now: datetime | None = None) -> widg
         _daily("Active users", active.frame, "users"),
         _daily("New users", active.frame, "new_users"),
         _daily("Messages", messages.frame, "messages"),
-        _raids_running(raids),
+        _raids_running(raids, end),
         kind="cards",
     )
     tiles = controls.row(
-        controls.tile(active.chart(), wide=True),
+        controls.tile(active.chart(), span=2),
         controls.tile(platforms.chart()),
-        controls.tile(messages.chart(), wide=True),
+        controls.tile(messages.chart(), span=3),
+        controls.tile(raids.chart(), span=2),
         _recent_raids(raids, end),
-        controls.tile(raids.chart(), wide=True),
         kind="tiles",
     )
     return controls.page("Community", _facts(bench, end, days), cards, tiles)
@@ -93,11 +93,11 @@ def _daily(title: str, frame: pd.DataFrame, column: str) -> widgets.VBox:
     return controls.card(f"{title}{day}", last, before=before, compared="a week before", history=history)
 
 
-def _raids_running(raids: RaidActivity) -> widgets.VBox:
+def _raids_running(raids: RaidActivity, end: datetime) -> widgets.VBox:
     running = raids.frame[raids.frame["running"]]
-    joined = int(running["participants"].sum())
-    title = f"Raids running, {joined:,} people in them" if len(running) else "Raids running"
-    return controls.card(title, len(running))
+    week = int((raids.frame["started_at"] >= end - timedelta(days=7)).sum())
+    note = f"{int(running['participants'].sum()):,} people in them; {week:,} started in 7 days"
+    return controls.card("Raids running", len(running), note=note)
 
 
 def _recent_raids(raids: RaidActivity, end: datetime) -> widgets.VBox:

@@ -1,0 +1,165 @@
+"""Chunks of a file read as events: what is accepted, what is set aside, and where the batch ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.events import EVENT_TABLE, Event, Reject, convert, to_table
+from workbench.ingest import columns
+from workbench.ingest.identity import Identities
+from workbench.ingest.lines import KEPT_BYTES, Broken
+from workbench.ingest.rows import NO_ID, RowMapper, reader
+from workbench.validate import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    import numpy.typing as npt
+
+    from workbench.ingest.chunks import Chunk
+    from workbench.ingest.mappings import Mapping
+
+    Positions: TypeAlias = npt.NDArray[np.int64]
+
+POSITIONED: Final = EVENT_TABLE.append(pa.field("position", pa.int64(), nullable=False))
+
+SLICE: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that was set aside: where it stood, why, and how long it really was."""
+
+    position: int
+    reject: Reject
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a chunk holds: `events` (as `POSITIONED`), and what is no event."""
+
+    events: pa.Table
+    rejected: list[Rejected]
+    end: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows there were, empty lines not counted."""
+        return int(self.events.num_rows) + len(self.rejected)
+
+    def after(self, position: int) -> Batch:
+        """Leave out what stood before a position."""
+        first = int(np.searchsorted(self.events["position"].to_numpy(), position))
+        return Batch(self.events.slice(first), [row for row in self.rejected if row.position >= position], self.end)
+
+
+class BatchReader:
+    """Reads the chunks of one file, in order."""
+
+    def __init__(self, mapping: Mapping, *, format: str) -> None:
+        """Take what to apply, and which format the chunks are of."""
+        self.mapping = mapping
+        self.format = format
+        self._identities = Identities()
+
+    def read(self, chunk: Chunk, *, now: datetime) -> Batch:
+        """Read one chunk."""
+        positions = np.arange(chunk.start, chunk.end, dtype=np.int64)
+        if not isinstance(chunk.rows, pa.Table):
+            read = self._csv(now) if self.format == "csv" else reader(self.mapping, format=self.format, now=now)
+            events, rejected = self._rows(chunk.rows, positions, read)
+            return Batch(events, rejected, chunk.end)
+        events, rejected = self._table(chunk.rows, positions, now)
+        return Batch(events, rejected, chunk.end)
+
+    def _csv(self, now: datetime) -> Callable[[dict[str, str]], Event | Reject]:
+        fields = RowMapper(self.mapping).fields
+        return lambda row: convert(fields(row), original=b"", now=now)
+
+    def _rows(
+        self, rows: Sequence[Any], positions: Positions, read: Callable[[Any], Event | Reject]
+    ) -> tuple[pa.Table, list[Rejected]]:
+        """Read rows one by one; a slice at a time, for events still in the processor's cache are faster to store."""
+        tables: list[pa.Table] = []
+        kept: list[int] = []
+        rejected: list[Rejected] = []
+        for start in range(0, len(rows), SLICE):
+            events: list[Event] = []
+            for number, row in enumerate(rows[start : start + SLICE], start):
+                found = row.reject if type(row) is Broken else read(row)
+                if isinstance(found, Event):
+                    events.append(found)
+                    kept.append(number)
+                elif not _is_blank(row):
+                    rejected.append(_set_aside(int(positions[number]), found, row))
+            tables.append(to_table(events))
+        named = self._named(_joined(tables), lambda index: [_original(rows[kept[number]]) for number in index])
+        return named.append_column(POSITIONED.field("position"), pa.array(positions[kept])), rejected
+
+    def _table(self, table: pa.Table, positions: Positions, now: datetime) -> tuple[pa.Table, list[Rejected]]:
+        """Read a table, by column where that is possible."""
+        broken = columns.undecodable(table)
+        rejected = []
+        if broken.any():
+            unread = columns.originals(table.filter(pa.array(broken)))
+            for position, original in zip(positions[broken].tolist(), unread, strict=True):
+                reject = Reject("bad_encoding", "text that is not UTF-8, shown as \\x..", original)
+                rejected.append(_set_aside(position, reject, original))
+            table, positions = table.filter(pa.array(~broken)), positions[~broken]
+        read = self._columns if columns.fits(self.mapping, table) else self._table_rows
+        events, more = read(table, positions, now)
+        return events, sorted([*rejected, *more], key=lambda row: row.position)
+
+    def _table_rows(self, table: pa.Table, positions: Positions, now: datetime) -> tuple[pa.Table, list[Rejected]]:
+        return self._rows(columns.originals(table), positions, reader(self.mapping, format=self.format, now=now))
+
+    def _columns(self, table: pa.Table, positions: Positions, now: datetime) -> tuple[pa.Table, list[Rejected]]:
+        accepted, faults = validate(columns.mapped(table, self.mapping), now=now)
+        row = accepted["row"].to_numpy()
+        events = self._named(accepted.drop_columns("row"), lambda index: columns.originals(table.take(row[index])))
+        events = events.append_column(POSITIONED.field("position"), pa.array(positions[row]))
+        unread = columns.originals(table.take(pa.array([fault.row for fault in faults], pa.int64())))
+        return events, [
+            _set_aside(int(positions[fault.row]), Reject(fault.reason, fault.detail, original), original)
+            for fault, original in zip(faults, unread, strict=True)
+        ]
+
+    def _named(self, events: pa.Table, originals: Callable[[Positions], list[bytes]]) -> pa.Table:
+        """Give ids to the events that have none."""
+        if not self.mapping.hashes:
+            return events
+        nameless = pc.equal(events["event_id"], NO_ID).combine_chunks()
+        index = np.flatnonzero(nameless.to_numpy(zero_copy_only=False))
+        ids = pa.array(self._identities.ids(originals(index)), pa.string())
+        event_id = pc.replace_with_mask(events["event_id"].combine_chunks(), nameless, ids)
+        return events.set_column(0, EVENT_TABLE.field("event_id"), event_id)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Join tables of events into one."""
+    return pa.concat_tables([EVENT_TABLE.empty_table(), *tables]).combine_chunks()
+
+
+def _is_blank(row: Any) -> bool:  # noqa: ANN401
+    return isinstance(row, bytes) and (not row or row.isspace())
+
+
+def _original(row: Any) -> bytes:  # noqa: ANN401 - a line, or a row of CSV
+    return row.rstrip(b"\r") if isinstance(row, bytes) else msgspec.json.encode(row)
+
+
+def _set_aside(position: int, reject: Reject, row: Any) -> Rejected:  # noqa: ANN401
+    """Keep a row whole, or the beginning of one that is too long."""
+    if isinstance(row, Broken):
+        return Rejected(position, reject, row.size)
+    original = _original(row)
+    kept = original[:KEPT_BYTES] if reject.reason == "too_large" else original
+    return Rejected(position, Reject(reject.reason, reject.detail, kept), len(original))

@@ -1,0 +1,254 @@
+"""Files into the store: each event once, however often a file is ingested or the ingest is killed.
+
+A file is known by its content and its mapping. Batch by batch, what is no event is set aside first;
+then the events and the position behind them are committed in one step. After a kill the position says
+where to go on, and a batch whose rejects were written but not its events writes the same rejects again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+import pyarrow as pa
+
+from workbench.errors import SourceError, StoreFull
+from workbench.ingest import ledger, mappings
+from workbench.ingest.batches import Batch, BatchReader
+from workbench.ingest.ledger import Entry
+from workbench.ingest.sources import Source, find
+from workbench.ingest.summary import Summary
+from workbench.store.base import SOURCE_START, Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.ingest.chunks import Chunk
+    from workbench.ingest.mappings import Mapping
+
+MAINTAIN_EVERY: Final = 500_000
+"""Events after which the store sorts what has arrived, so that it stays quick to ask while a big file comes in."""
+
+_SAMPLE: Final = 100
+_NAMED: Final = 5
+
+
+class Destination(Store, Protocol):
+    """A store that also has control state."""
+
+    @property
+    def control(self) -> Path:
+        """Where its control file is."""
+
+
+class Bar(Protocol):
+    """A progress bar, such as tqdm's."""
+
+    def update(self, n: float) -> object:
+        """Move on by so many bytes."""
+
+    def set_postfix_str(self, s: str) -> object:
+        """Say something behind the bar."""
+
+    def close(self) -> object:
+        """Finish."""
+
+
+Progress: TypeAlias = Callable[..., Bar]
+"""Makes a bar, of keyword arguments that tqdm knows."""
+
+
+@dataclass
+class _Tally:
+    """What was done so far."""
+
+    read: int = 0
+    events: int = 0
+    waiting: int = 0
+    duplicates: int = 0
+    files: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    skipped: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+
+
+def ingest(
+    store: Destination,
+    path: str | Path,
+    *,
+    mapping: str | Path = mappings.NATIVE,
+    format: str | None = None,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+) -> Summary:
+    """Add the events of an export to a store.
+
+    Args:
+        store: Where to.
+        path: A file, a folder of files, or `-` for standard input; gzipped or not.
+        mapping: `native`, the name of another mapping that comes with Workbench, or a YAML file.
+        format: `jsonl`, `csv` or `parquet`, where the name of a file does not say it.
+        progress: Makes a progress bar (`tqdm`); none is shown without.
+        now: The ingesting clock; the present when not given.
+
+    Raises:
+        SourceError: A file is missing, damaged, empty or of another format, or no row of it is an
+            event. What was read of it before the fault, and all other files of a folder, are in.
+        InvalidMapping: The mapping cannot be used.
+        StoreFull: The disk is full; everything up to the last batch is in.
+    """
+    chosen = mappings.load(mapping)
+    sources = find(path, format=format)
+    started, tally = time.perf_counter(), _Tally()
+    store.maintain()  # what an interrupted ingest left is not counted as repeated in this one
+    bar = progress(total=_total(sources), unit="B", unit_scale=True, desc="ingest") if progress else None
+    try:
+        failures = _each(sources, lambda source: _File(store, source, chosen, tally, bar, now).ingest())
+    finally:
+        if bar is not None:
+            bar.close()
+    tally.duplicates += store.maintain(full=tally.events >= MAINTAIN_EVERY)
+    if failures:
+        raise SourceError(_told(failures, len(sources)))
+    if tally.empty and len(sources) == 1:
+        raise SourceError(f"{tally.empty[0]} holds no rows")
+    return Summary(
+        files=tally.files,
+        read=tally.read,
+        accepted=max(0, tally.events - tally.duplicates),
+        duplicates=tally.duplicates,
+        rejected=dict(tally.rejected),
+        seconds=time.perf_counter() - started,
+        skipped=tuple(tally.skipped),
+    )
+
+
+def _each(sources: list[Source], read: Callable[[Source], None]) -> list[SourceError]:
+    """Read all files, also those after one that cannot be read."""
+    failures = []
+    for source in sources:
+        try:
+            read(source)
+        except SourceError as error:
+            failures.append(error)
+    return failures
+
+
+def _told(failures: list[SourceError], files: int) -> str:
+    if files == 1:
+        return str(failures[0])
+    more = f"\n  and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
+    listed = "".join(f"\n  {failure}" for failure in failures[:_NAMED])
+    return f"{len(failures)} of {files} files could not be read to their end, the others are in:{listed}{more}"
+
+
+def _total(sources: list[Source]) -> int | None:
+    sizes = [source.size for source in sources]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+class _File:
+    """The ingest of one file."""
+
+    def __init__(
+        self, store: Destination, source: Source, mapping: Mapping, tally: _Tally, bar: Bar | None, now: datetime | None
+    ) -> None:
+        self.store, self.source, self.mapping, self.tally, self.bar = store, source, mapping, tally, bar
+        self._now = now
+        self._shown = 0
+
+    def ingest(self) -> None:
+        """Read what was not read yet; what is committed stays, whatever happens then."""
+        state = self.source.state()
+        name = f"{self.source.format}-{self.source.fingerprint()}-{self.mapping.fingerprint}"
+        entry = Entry(name, self.source.name, self.mapping.name)
+        position = self.store.position(name)
+        if ledger.is_complete(self.store.control, name, position=position):
+            self.tally.skipped.append(entry.name)
+            self._show(self.source.size or 0)
+            return
+        ledger.begin(self.store.control, entry, now=self.now())
+        self.tally.files += 1
+        finished, before = None, self.tally.read
+        try:
+            self._read(entry, position)
+            if self.source.state() != state:
+                raise SourceError(f"{entry.name} was written to while it was read: ingest it again when it is whole")
+            if position == SOURCE_START and self.tally.read == before:
+                self.tally.empty.append(entry.name)
+            else:
+                finished = self.now()
+        finally:
+            ledger.note(self.store.control, name, position=self.store.position(name), finished_at=finished)
+
+    def now(self) -> datetime:
+        """Return the ingesting clock."""
+        return self._now or datetime.now(UTC)
+
+    def _read(self, entry: Entry, position: int) -> None:
+        reader = BatchReader(self.mapping, format=self.source.format)
+        for chunk, done in self.source.chunks(start=position, whole=self.mapping.hashes):
+            if chunk.end > position or self.mapping.hashes:
+                batch = self._batch(reader, chunk)
+                if chunk.start == SOURCE_START == position:
+                    self._refuse_misfit(entry, chunk, batch)
+                if chunk.end > position:
+                    self._commit(entry, batch.after(position), position)
+                    position = chunk.end
+            self._show(done)
+        self._show(self.source.size or 0)
+
+    def _batch(self, reader: BatchReader, chunk: Chunk) -> Batch:
+        try:
+            return reader.read(chunk, now=self.now())
+        except (pa.ArrowException, OverflowError, ValueError) as error:  # values that even Arrow or Python cannot hold
+            raise SourceError(
+                f"{self.source.name}: rows {chunk.start:,} to {chunk.end:,} cannot be read: {error}"
+            ) from error
+
+    def _commit(self, entry: Entry, batch: Batch, position: int) -> None:
+        now, tally = self.now(), self.tally
+        try:
+            ledger.set_aside(self.store.control, entry, batch.rejected, now=now)
+            self.store.append(batch.events, source=entry.source, start=position, end=batch.end, ingested_at=now)
+        except StoreFull as error:
+            raise StoreFull(f"{error} (of {entry.name} the rows before {position:,} are in)") from error
+        tally.read += batch.rows
+        tally.events += batch.events.num_rows
+        tally.rejected.update(row.reject.reason for row in batch.rejected)
+        tally.waiting += batch.events.num_rows
+        if tally.waiting >= MAINTAIN_EVERY:
+            tally.duplicates += self.store.maintain()
+            tally.waiting = 0
+
+    def _refuse_misfit(self, entry: Entry, chunk: Chunk, batch: Batch) -> None:
+        """Stop at a beginning without a single event. Its rejects are kept, unless just the mapping is wrong."""
+        if batch.events.num_rows or not batch.rejected:
+            return
+        first = batch.rejected[0]
+        fault = f"{entry.name}: none of the first {batch.rows:,} rows is an event; row {first.position:,}"
+        fault = f"{fault} was rejected as {first.reject.reason} ({first.reject.detail})"
+        fitting = _fitting(chunk, self.source.format, self.now())
+        if fitting:
+            raise SourceError(f"{fault}. The mapping {fitting[0]!r} would fit: say so (nothing was kept)")
+        if first.reject.original.startswith(b"["):
+            raise SourceError(f"{fault}. It looks like one JSON array; write one object a line: jq -c '.[]'")
+        ledger.set_aside(self.store.control, entry, batch.rejected, now=self.now())
+        raise SourceError(f"{fault}. Is {entry.mapping!r} the right mapping? These rows were set aside")
+
+    def _show(self, done: int) -> None:
+        if self.bar is not None:  # a bar without a total has no truth value
+            self.bar.set_postfix_str(f"{self.tally.read:,} rows")
+            self.bar.update(done - self._shown)
+            self._shown = done
+
+
+def _fitting(chunk: Chunk, format: str, now: datetime) -> list[str]:
+    """Name the mappings of our own by which most rows would be events."""
+    sample = chunk.head(_SAMPLE)
+    batches = {name: BatchReader(mappings.load(name), format=format).read(sample, now=now) for name in mappings.names()}
+    return [name for name, batch in batches.items() if batch.events.num_rows * 2 > batch.rows]

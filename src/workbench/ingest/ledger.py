@@ -1,0 +1,99 @@
+"""What was ingested and what was set aside, in the control state of the store."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.store import control
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from workbench.ingest.batches import Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file under one mapping.
+
+    Attributes:
+        source: As in the events' column `source`: the format, then hashes of the content and of the mapping.
+        name: What a person calls the file.
+        mapping: What the mapping can be loaded by.
+    """
+
+    source: str
+    name: str
+    mapping: str
+
+
+def format_of(source: str) -> str:
+    """Return the format of the file that a source names.
+
+    >>> format_of("jsonl-0a1b2c-77aa")
+    'jsonl'
+    """
+    return source.partition("-")[0]
+
+
+def is_complete(path: Path, source: str, *, position: int) -> bool:
+    """Whether a source was read to its end, and the store still has it up to there."""
+    with control.connect(path) as connection:
+        row = connection.execute("SELECT finished_at, position FROM ingests WHERE source = ?", (source,)).fetchone()
+    return row is not None and row["finished_at"] is not None and row["position"] == position
+
+
+def begin(path: Path, entry: Entry, *, now: datetime) -> None:
+    """Note that a file is being read; the first start stays."""
+    with control.connect(path) as connection:
+        connection.execute(
+            "INSERT INTO ingests (source, name, mapping, started_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (entry.source, entry.name, entry.mapping, now.isoformat()),
+        )
+
+
+def note(path: Path, source: str, *, position: int, finished_at: datetime | None) -> None:
+    """Note how far a file was read, and when its end was reached."""
+    with control.connect(path) as connection:
+        connection.execute(
+            "UPDATE ingests SET position = ?, finished_at = ?,"
+            " rejected = (SELECT count(*) FROM rejects WHERE rejects.source = ingests.source) WHERE source = ?",
+            (position, finished_at and finished_at.isoformat(), source),
+        )
+
+
+def set_aside(path: Path, entry: Entry, rejected: list[Rejected], *, now: datetime) -> None:
+    """Keep what is no event; the same row of the same file once, however often this is repeated."""
+    if not rejected:
+        return
+    rows = [
+        (
+            _reject_id(entry, row),
+            entry.source,
+            entry.name,
+            entry.mapping,
+            row.position,
+            row.reject.reason,
+            row.reject.detail,
+            row.reject.original,
+            row.size,
+            now.isoformat(),
+        )
+        for row in rejected
+    ]
+    with control.connect(path) as connection:
+        connection.executemany(
+            "INSERT INTO rejects (reject_id, source, name, mapping, position, reason, detail, original, size_bytes,"
+            " rejected_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            rows,
+        )
+
+
+def _reject_id(entry: Entry, row: Rejected) -> str:
+    """Hash where the row stood and what it was; standard input has no identity but its format and mapping."""
+    format_, content, mapping = entry.source.split("-")
+    place = f"{format_}-{'' if content.startswith('stdin') else content}-{mapping}-{row.position}-".encode()
+    return hashlib.blake2b(place + row.reject.original, digest_size=10).hexdigest()

@@ -1,0 +1,92 @@
+"""What an ingest did, to print and to compare."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The outcome of one ingest: `read` = `accepted` + `duplicates` + rejected.
+
+    Attributes:
+        files: Files read, those that were complete before not counted.
+        read: Rows read.
+        accepted: Events that are new to the store.
+        duplicates: Events that it had already, or that came twice.
+        rejected: Rows that are no events, by reason; they are kept.
+        seconds: How long it took.
+        skipped: Files of which every row was read by an earlier ingest.
+    """
+
+    files: int
+    read: int
+    accepted: int
+    duplicates: int
+    rejected: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows read in a second of wall time."""
+        return self.read / self.seconds if self.seconds else 0.0
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain JSON types."""
+        return {
+            "files": self.files,
+            "read": self.read,
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "rejected": dict(self.rejected),
+            "seconds": self.seconds,
+            "rows_per_second": self.rows_per_second,
+            "skipped": list(self.skipped),
+        }
+
+    def reading(self) -> str:
+        """Say in a few sentences what happened.
+
+        >>> print(Summary(files=1, read=9, accepted=7, duplicates=1, rejected={"bad_json": 1}, seconds=0.5).reading())
+        Read 9 rows of 1 file in 0.5 s (18 a second): 7 new events, 1 repeated.
+        1 row is no event (bad_json 1) and was set aside: see `workbench rejects list`.
+        """
+        said = []
+        if self.files or self.read:
+            where = f" of {_counted(self.files, 'file')}" if self.files else ""
+            pace = f"in {self.seconds:,.1f} s ({self.rows_per_second:,.0f} a second)"
+            found = f"{_counted(self.accepted, 'new event')}, {self.duplicates:,} repeated"
+            said.append(f"Read {_counted(self.read, 'row')}{where} {pace}: {found}.")
+        if self.rejected:
+            total = sum(self.rejected.values())
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.rejected.items()))
+            are = "is no event" if total == 1 else "are no events"
+            was = "was" if total == 1 else "were"
+            said.append(
+                f"{_counted(total, 'row')} {are} ({reasons}) and {was} set aside: see `workbench rejects list`."
+            )
+        if self.skipped:
+            said.append(
+                f"{_counted(len(self.skipped), 'file')} had been ingested before, nothing of it was read again."
+            )
+        return "\n".join(said) or "There was nothing to do."
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "files": f"{self.files:,}",
+            "rows read": f"{self.read:,}",
+            "new events": f"{self.accepted:,}",
+            "repeated": f"{self.duplicates:,}",
+            **{f"rejected: {reason}": f"{count:,}" for reason, count in sorted(self.rejected.items())},
+            "already complete": f"{len(self.skipped):,}",
+            "seconds": f"{self.seconds:,.1f}",
+            "rows a second": f"{self.rows_per_second:,.0f}",
+        }
+        cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{value}</td></tr>" for name, value in rows.items())
+        return f"<table>{cells}</table>"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,275 @@
+"""Checking a whole table of events at once: the rules of `workbench.events`, by column."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.events import (
+    CLOCK_SKEW,
+    EARLIEST,
+    EVENT_TABLE,
+    FIELDS,
+    MAX_MESSAGE,
+    MAX_NAME,
+    REQUIRED,
+    SCHEMA_VERSION,
+    Reason,
+)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Mask: TypeAlias = npt.NDArray[np.bool_]
+
+
+class Fault(NamedTuple):
+    """A row of a table that is not an event: which (0-based), and why."""
+
+    row: int
+    reason: Reason
+    detail: str
+
+
+class Check(NamedTuple):
+    """A rule: the rows that break it, and what to call that."""
+
+    broken: Mask
+    reason: Reason
+    detail: str
+
+
+class Read(NamedTuple):
+    """A column as it was understood.
+
+    Attributes:
+        values: Of the field's type; null where it was empty or could not be read.
+        unfit: Where it could not be read.
+        outside: Where it was read, and its value is not allowed.
+    """
+
+    values: pa.Array
+    unfit: list[Check]
+    outside: list[Check]
+
+
+CHECKED: Final = EVENT_TABLE.append(pa.field("row", pa.int64(), nullable=False))
+"""What `validate` returns: events as columns, and where in the given table each stood."""
+
+_MAX_VERSION: Final = 2**31 - 1
+_TIME: Final = EVENT_TABLE.field("occurred_at").type
+_COMMON_TIME: Final = (
+    r"^(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z?$"
+)
+
+
+def validate(table: pa.Table, *, now: datetime) -> tuple[pa.Table, list[Fault]]:
+    """Check every row of a table: `events.convert` for columns.
+
+    Args:
+        table: Columns by the names of `Event`, absent ones counting as empty; `properties` as JSON
+            text, `occurred_at` as a timestamp or ISO 8601 text. Other columns are ignored.
+        now: The ingesting clock.
+
+    Returns:
+        The rows that are events, as `CHECKED`, and the faults of those that are not, both in order.
+    """
+    given = {name: simple(table[name]) if name in table.column_names else pa.nulls(table.num_rows) for name in FIELDS}
+    decoded = {name: _decoded(column, name) for name, column in given.items()}
+    columns = {name: column for name, (column, _) in decoded.items()}
+    reads = {name: _read(name, column, now) for name, column in columns.items()}
+    checks = [
+        Check(_longer(columns["properties"], MAX_MESSAGE), "too_large", f"properties over {MAX_MESSAGE:,} bytes"),
+        *(check for _, check in decoded.values()),
+        *(Check(_mask(columns[name].is_null()), "missing_field", f"no {name}") for name in REQUIRED),
+        *reads["properties"].unfit,
+        *(check for read in reads.values() for check in read.unfit),
+        *(check for name in ("value", "schema_version", "occurred_at") for check in reads[name].outside),
+    ]
+    return _sifted({name: read.values for name, read in reads.items()}, checks)
+
+
+def _sifted(columns: dict[str, pa.Array], checks: list[Check]) -> tuple[pa.Table, list[Fault]]:
+    """Part the rows that pass all checks from those that do not; of several faults the first counts."""
+    rows = len(columns["event_id"])
+    first = np.full(rows, len(checks))
+    for number in reversed(range(len(checks))):
+        first[checks[number].broken] = number
+    good = first == len(checks)
+    columns["properties"] = pc.fill_null(columns["properties"], "{}")
+    columns["schema_version"] = pc.fill_null(columns["schema_version"], SCHEMA_VERSION)
+    events = pa.table([*(columns[name] for name in EVENT_TABLE.names), pa.array(np.arange(rows))], names=CHECKED.names)
+    if not good.all():
+        events = events.filter(pa.array(good))
+    faults = [Fault(int(row), *checks[first[row]][1:]) for row in np.flatnonzero(~good)]
+    return events.cast(CHECKED), faults
+
+
+def simple(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column in one piece, without dictionaries; empty text is null."""
+    array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if not is_text(array.type):
+        return array
+    array = array.cast(pa.string())
+    return pc.if_else(pc.equal(pc.binary_length(array), 0), None, array)
+
+
+def _decoded(column: pa.Array, name: str) -> tuple[pa.Array, Check]:
+    """Null what is not UTF-8: Parquet files may hold such text, and Arrow does not look."""
+    broken = np.zeros(len(column), dtype=bool)
+    if pa.types.is_string(column.type):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            texts = column.cast(pa.binary()).to_pylist()
+            broken = np.fromiter((text is not None and not _is_utf8(text) for text in texts), bool, len(texts))
+            column = pc.if_else(pa.array(broken), None, column)
+    return column, Check(broken, "bad_encoding", f"{name} is not UTF-8")
+
+
+def _read(name: str, column: pa.Array, now: datetime) -> Read:
+    if name == "occurred_at":
+        return _times(column, now)
+    if name == "value":
+        return _value(column)
+    if name == "schema_version":
+        return _version(column)
+    return _objects(column) if name == "properties" else _names(column, name)
+
+
+def _names(column: pa.Array, name: str) -> Read:
+    texts, unfit = _texts(column, name)
+    long = _mask(pc.greater(pc.utf8_length(texts), MAX_NAME))
+    return Read(texts, [*unfit, Check(long, "wrong_type", f"{name} is longer than {MAX_NAME} characters")], [])
+
+
+def _objects(column: pa.Array) -> Read:
+    """Read JSON objects: Arrow cannot check text to be JSON, but msgspec is fast."""
+    texts, unfit = _texts(column, "properties")
+    if _are_objects(texts.drop_null()):
+        return Read(texts, unfit, [])
+    values = texts.to_pylist()
+    broken = np.fromiter((text is not None and not _is_object(text) for text in values), bool, len(values))
+    return Read(texts, [*unfit, Check(broken, "wrong_type", "properties is not an object")], [])
+
+
+def _value(column: pa.Array) -> Read:
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type)):
+        return Read(pa.nulls(len(column), pa.float64()), [_unfit(column, "value", "a number")], [])
+    values = column.cast(pa.float64(), safe=False)
+    infinite = _mask(pc.invert(pc.is_finite(values)))
+    return Read(values, [], [Check(infinite, "wrong_type", "value is not finite")])
+
+
+def _version(column: pa.Array) -> Read:
+    if not (pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
+        return Read(pa.nulls(len(column), pa.int32()), [_unfit(column, "schema_version", "a whole number")], [])
+    wrong = pc.or_(pc.less(column, 1), pc.greater(column, _MAX_VERSION))
+    values = pc.if_else(pc.fill_null(wrong, False), None, column).cast(pa.int32())
+    newer = Check(_mask(pc.greater(values, SCHEMA_VERSION)), "newer_schema", f"at most {SCHEMA_VERSION} is known")
+    return Read(values, [Check(_mask(wrong), "wrong_type", f"not between 1 and {_MAX_VERSION:,}")], [newer])
+
+
+def _times(column: pa.Array, now: datetime) -> Read:
+    """Read instants, and find those before 1970 or in the future."""
+    read = _read_times(column) if pa.types.is_string(column.type) else column
+    if not pa.types.is_timestamp(read.type):
+        read = pa.nulls(len(column), _TIME)
+    unread = _mask(pc.and_(column.is_valid(), read.is_null()))
+    ticks = _TICKS[read.type.unit]
+    number = read.cast(pa.int64())  # compared in the column's own unit, where nothing can overflow
+    latest = (now + CLOCK_SKEW - EARLIEST) // timedelta(microseconds=1) * ticks // 1_000_000
+    outside = pc.or_(pc.less(number, 0), pc.greater(number, latest))
+    inside = pc.if_else(pc.fill_null(outside, False), None, read)
+    values = inside.cast(pa.timestamp(read.type.unit)).cast(pa.timestamp("us"), safe=False).cast(_TIME)
+    beyond = Check(_mask(outside), "bad_time", "occurred_at is before 1970 or in the future")
+    return Read(values, [Check(unread, "bad_time", "occurred_at is no time in ISO 8601")], [beyond])
+
+
+_TICKS: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+def _read_times(column: pa.Array) -> pa.Array:
+    """Read ISO 8601 text: what is in a common form by column, the rest one by one."""
+    common = _mask(pc.match_substring_regex(column, _COMMON_TIME))
+    naive = pc.utf8_rtrim(pc.if_else(pa.array(common), column, None), characters="Z")
+    try:
+        times = naive.cast(pa.timestamp("us")).cast(_TIME)
+    except pa.ArrowInvalid:  # a 31st of February somewhere
+        common[:] = False
+        times = pa.nulls(len(column), _TIME)
+    rare = ~common & _mask(column.is_valid())
+    if not rare.any():
+        return times
+    read = pa.array([_read_time(text) for text in column.filter(pa.array(rare)).to_pylist()], _TIME)
+    return pc.replace_with_mask(times, pa.array(rare), read)
+
+
+def _read_time(text: str) -> datetime | None:
+    try:
+        time = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _texts(column: pa.Array, name: str) -> tuple[pa.Array, list[Check]]:
+    if pa.types.is_string(column.type):
+        return column, []
+    return pa.nulls(len(column), pa.string()), [_unfit(column, name, "text")]
+
+
+def _unfit(column: pa.Array, name: str, wanted: str) -> Check:
+    return Check(_mask(column.is_valid()), "wrong_type", f"{name} is {column.type}, not {wanted}")
+
+
+def _longer(column: pa.Array, limit: int) -> Mask:
+    if not pa.types.is_string(column.type):
+        return np.zeros(len(column), dtype=bool)
+    return _mask(pc.greater(pc.binary_length(column), limit))
+
+
+def _mask(array: pa.Array) -> Mask:
+    """Turn a boolean array into NumPy; null is false."""
+    return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is text, in any of Arrow's layouts."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _are_objects(texts: pa.Array) -> bool:
+    """Check all at once, as lines. No value can go on in a next line that begins like a value of its own."""
+    if not pc.all(pc.and_(pc.starts_with(texts, "{"), pc.ends_with(texts, "}")), min_count=0).as_py():
+        return False
+    lines = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "\n")[0].as_buffer()
+    try:
+        return len(_JSON.decode_lines(lines)) == len(texts)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return bytes(_JSON.decode(text)).startswith(b"{")
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+
+
+_JSON: Final = msgspec.json.Decoder(msgspec.Raw)

@@ -1,0 +1,101 @@
+"""The main dashboard in a real browser: what is drawn is what the bench answers, and nothing comes from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+import workbench as wb
+from workbench.charts.formats import number
+from workbench.dashboards.serve import running
+from workbench.ingest.files import ingest
+from workbench.simulate import write
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "dashboards"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here; `make test` installs it where it can"),
+]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("community")
+    write(folder / "events.parquet", users=80, days=50)
+    bench = wb.open(folder / "lake")
+    ingest(bench.store, folder / "events.parquet")
+    bench.refresh()
+    return bench
+
+
+@pytest.fixture(scope="module")
+def opened(bench):
+    """The page, and what it asked for and complained about on the way."""
+    asked, complaints = [], []
+    with running(NOTEBOOKS, port=0, store=str(bench.store.path)) as (url, _), sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1400, "height": 1200})
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(url)
+        page.wait_for_selector(".wb-tile .bqplot .curve path.line", state="attached", timeout=60_000)
+        yield page, asked, complaints
+        browser.close()
+
+
+def test_the_numbers_on_the_cards_are_the_answers(opened, bench):
+    page, _, _ = opened
+    shown = page.locator(".wb-number").all_inner_texts()
+    active, messages = bench.active_users().frame, bench.message_volume().frame
+    last = [active["users"].iloc[-1], active["new_users"].iloc[-1], messages["messages"].iloc[-1]]
+    assert shown[:3] == [number(value, "count") for value in last]
+
+
+def test_every_platform_has_its_slice(opened, bench):
+    page, _, _ = opened
+    main = bench.platform_distribution().frame.query("main_users > 0")
+    tile = page.locator(".wb-tile", has_text="Platforms")
+    assert tile.locator("path.slice").count() == len(main)
+    for platform in main["platform"]:
+        assert tile.get_by_text(platform, exact=True).count() >= 1
+
+
+def test_every_raid_is_a_point_and_the_latest_are_listed(opened, bench):
+    page, _, _ = opened
+    raids = bench.raid_activity().frame
+    points = page.locator(".wb-tile", has_text="people who joined").locator("path.dot")
+    assert points.count() == len(raids)
+    assert page.locator(".wb-tile table tbody tr").first.inner_text().split()[0] == raids["raid_id"].iloc[-1]
+
+
+def test_the_page_says_how_far_its_data_reach(opened, bench):
+    page, _, _ = opened
+    head = page.locator(".wb-head").inner_text()
+    assert bench.data_version in head
+    assert f"{bench.last_event:%d %b %Y}" in head
+
+
+def test_no_code_is_shown(opened):
+    page, _, _ = opened
+    assert "import workbench" not in page.content()
+
+
+def test_nothing_is_asked_of_another_machine(opened):
+    _, asked, _ = opened
+    hosts = {urlsplit(url).hostname for url in asked if urlsplit(url).scheme in {"http", "https", "ws", "wss"}}
+    assert hosts == {"127.0.0.1"}
+
+
+def test_the_browser_has_nothing_to_complain_about(opened):
+    _, _, complaints = opened
+    unexplained = [
+        text for text in complaints if "translate(" not in text
+    ]  # bqplot's own, of a legend it does not draw
+    assert unexplained == []
