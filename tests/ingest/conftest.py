@@ -38,6 +38,7 @@ class ListStore:
         self.positions[source] = end
         if -self.appends in self.breaks:
             raise self.error("stop")
+        return 0
 
     def maintain(self, *, full=False):
         rows = sum(table.num_rows for table in self.tables)

@@ -44,7 +44,7 @@ tables = st.lists(
             "when": st.none()
             | st.sampled_from(["", "2026-11-01 09:00:00", "2026-13-01 09:00:00", "1950-01-01T00:00:00Z"]),
             "colour": texts,
-            "n": st.none() | st.floats(allow_nan=False),
+            "n": st.none() | st.floats(allow_nan=False, allow_infinity=False),
         }
     ),
     max_size=6,

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from tests.ingest.conftest import ListStore
 from workbench.errors import InvalidMapping, SourceError, StoreError, StoreFull
-from workbench.ingest import chunks, rejects
+from workbench.ingest import chunks, files, rejects
 from workbench.ingest.files import ingest
 from workbench.store import control
 from workbench.store.lake import LakeStore
@@ -51,6 +51,7 @@ def small(monkeypatch):
     """Make chunks of four rows, so that small files have many."""
     monkeypatch.setattr(chunks, "FIRST_ROWS", 4)
     monkeypatch.setattr(chunks, "BATCH_ROWS", 4)
+    monkeypatch.setattr(files, "COMMIT_ROWS", 4)
 
 
 def kept(store):
@@ -142,7 +143,8 @@ def test_an_ingest_that_is_interrupted_anywhere_and_run_again_counts_everything_
 
 
 _RUN = "import sys; from workbench.ingest.files import ingest; from workbench.store.lake import LakeStore; " + (
-    "from workbench.ingest import chunks; chunks.BATCH_ROWS = 2_000; print('go', flush=True); "
+    "from workbench.ingest import chunks; chunks.BATCH_ROWS = 2_000; "
+    "from workbench.ingest import files; files.COMMIT_ROWS = 2_000; print('go', flush=True); "
     "ingest(LakeStore(sys.argv[1]), sys.argv[2])"
 )
 
@@ -249,9 +251,9 @@ def test_a_file_that_grows_while_it_is_read_is_not_taken_for_read(store, write, 
     append = store.append
 
     def grow(*args, **kwargs):
-        append(*args, **kwargs)
         with path.open("ab") as stream:
             stream.write(jsonl(event(99)))
+        return append(*args, **kwargs)
 
     monkeypatch.setattr(store, "append", grow)
     with pytest.raises(SourceError, match="was written to while it was read"):

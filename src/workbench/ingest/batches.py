@@ -55,10 +55,21 @@ class Batch:
         """How many rows there were, empty lines not counted."""
         return int(self.events.num_rows) + len(self.rejected)
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return int(self.events.nbytes) + sum(len(row.reject.original) for row in self.rejected)
+
     def after(self, position: int) -> Batch:
         """Leave out what stood before a position."""
         first = int(np.searchsorted(self.events["position"].to_numpy(), position))
         return Batch(self.events.slice(first), [row for row in self.rejected if row.position >= position], self.end)
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Put batches that follow on each other into one."""
+    events = pa.concat_tables([batch.events for batch in batches]).combine_chunks()
+    return Batch(events, [row for batch in batches for row in batch.rejected], batches[-1].end)
 
 
 class BatchReader:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from workbench.errors import SourceError, StoreFull
 from workbench.ingest import ledger, mappings
-from workbench.ingest.batches import Batch, BatchReader
+from workbench.ingest.batches import Batch, BatchReader, joined
 from workbench.ingest.ledger import Entry
 from workbench.ingest.sources import Source, find
 from workbench.ingest.summary import Summary
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from workbench.ingest.chunks import Chunk
     from workbench.ingest.mappings import Mapping
 
-MAINTAIN_EVERY: Final = 500_000
+COMMIT_ROWS: Final = 250_000
+COMMIT_BYTES: Final = 96 << 20
+MAINTAIN_EVERY: Final = 1_000_000
 """Events after which the store sorts what has arrived, so that it stays quick to ask while a big file comes in."""
 
 _SAMPLE: Final = 100
@@ -111,7 +113,7 @@ def ingest(
     finally:
         if bar is not None:
             bar.close()
-    tally.duplicates += store.maintain(full=tally.events >= MAINTAIN_EVERY)
+    tally.duplicates += store.maintain()
     if failures:
         raise SourceError(_told(failures, len(sources)))
     if tally.empty and len(sources) == 1:
@@ -190,16 +192,25 @@ class _File:
         return self._now or datetime.now(UTC)
 
     def _read(self, entry: Entry, position: int) -> None:
+        """Read on from a position; what stands before a fault of the file is committed before the fault is told."""
         reader = BatchReader(self.mapping, format=self.source.format)
-        for chunk, done in self.source.chunks(start=position, whole=self.mapping.hashes):
-            if chunk.end > position or self.mapping.hashes:
-                batch = self._batch(reader, chunk)
-                if chunk.start == SOURCE_START == position:
-                    self._refuse_misfit(entry, chunk, batch)
-                if chunk.end > position:
-                    self._commit(entry, batch.after(position), position)
-                    position = chunk.end
-            self._show(done)
+        waiting: list[Batch] = []
+        try:
+            for chunk, done in self.source.chunks(start=position, whole=self.mapping.hashes):
+                if chunk.end > position or self.mapping.hashes:
+                    batch = self._batch(reader, chunk)
+                    if chunk.start == SOURCE_START == position:
+                        self._refuse_misfit(entry, chunk, batch)
+                    if chunk.end > position:
+                        waiting.append(batch.after(position))
+                if _is_due(waiting):
+                    position = self._commit(entry, waiting, position)
+                    waiting = []
+                self._show(done)
+        except SourceError:
+            self._commit(entry, waiting, position)
+            raise
+        self._commit(entry, waiting, position)
         self._show(self.source.size or 0)
 
     def _batch(self, reader: BatchReader, chunk: Chunk) -> Batch:
@@ -210,20 +221,27 @@ class _File:
                 f"{self.source.name}: rows {chunk.start:,} to {chunk.end:,} cannot be read: {error}"
             ) from error
 
-    def _commit(self, entry: Entry, batch: Batch, position: int) -> None:
-        now, tally = self.now(), self.tally
+    def _commit(self, entry: Entry, waiting: list[Batch], position: int) -> int:
+        """Set the rejects of some batches aside, then commit their events; return the position behind them."""
+        if not waiting:
+            return position
+        now, tally, batch = self.now(), self.tally, joined(waiting)
         try:
             ledger.set_aside(self.store.control, entry, batch.rejected, now=now)
-            self.store.append(batch.events, source=entry.source, start=position, end=batch.end, ingested_at=now)
+            repeated = self.store.append(
+                batch.events, source=entry.source, start=position, end=batch.end, ingested_at=now
+            )
         except StoreFull as error:
             raise StoreFull(f"{error} (of {entry.name} the rows before {position:,} are in)") from error
         tally.read += batch.rows
         tally.events += batch.events.num_rows
+        tally.duplicates += repeated
         tally.rejected.update(row.reject.reason for row in batch.rejected)
         tally.waiting += batch.events.num_rows
         if tally.waiting >= MAINTAIN_EVERY:
             tally.duplicates += self.store.maintain()
             tally.waiting = 0
+        return batch.end
 
     def _refuse_misfit(self, entry: Entry, chunk: Chunk, batch: Batch) -> None:
         """Stop at a beginning without a single event. Its rejects are kept, unless just the mapping is wrong."""
@@ -245,6 +263,11 @@ class _File:
             self.bar.set_postfix_str(f"{self.tally.read:,} rows")
             self.bar.update(done - self._shown)
             self._shown = done
+
+
+def _is_due(waiting: list[Batch]) -> bool:
+    """Tell whether enough is waiting to be committed: few commits are quick, and memory is bounded by them."""
+    return sum(batch.rows for batch in waiting) >= COMMIT_ROWS or sum(batch.nbytes for batch in waiting) >= COMMIT_BYTES
 
 
 def _fitting(chunk: Chunk, format: str, now: datetime) -> list[str]:
