@@ -118,7 +118,8 @@ def simple(column: pa.ChunkedArray) -> pa.Array:
     if not is_text(array.type):
         return array
     array = array.cast(pa.string())
-    return pc.if_else(pc.equal(pc.binary_length(array), 0), None, array)
+    empty = pc.equal(pc.binary_length(array), 0)
+    return pc.if_else(empty, None, array) if pc.any(empty).as_py() else array
 
 
 def _decoded(column: pa.Array, name: str) -> tuple[pa.Array, Check]:

@@ -49,7 +49,11 @@ def mapped(table: pa.Table, mapping: Mapping) -> pa.Table:
     columns = {}
     for field in (*mapping.fields, *mapping.constants):
         found = [simple(table[path]) for path in mapping.paths(field) if path in table.column_names]
-        column = _as_field(pc.coalesce(*found), field, mapping) if found else pa.nulls(table.num_rows)
+        column = (
+            _as_field(pc.coalesce(*found) if len(found) > 1 else found[0], field, mapping)
+            if found
+            else pa.nulls(table.num_rows)
+        )
         if field in mapping.constants:
             kind = EVENT_TABLE.field(field).type
             column = pc.fill_null(column.cast(kind), pa.scalar(mapping.constants[field], kind))

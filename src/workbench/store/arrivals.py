@@ -13,30 +13,28 @@ from workbench.store import duck
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 BUCKETS: Final = 16
 """Classes of users, by the low bits of `user_key`."""
 
 
-def new_events(arrived: pa.Table, history: str | None, *, root: Path) -> pa.Table:
-    """Keep each event once: not those that history has, and the first ingested of several.
+def new_rows(arrived: pa.Table, history: str | None, *, root: Path) -> NDArray[np.int64]:
+    """Return the rows of the events that are new: not those that history has, and the first ingested of several.
 
     Args:
         arrived: The columns of `STORED_EVENT`.
         history: The table function that reads what is already sorted; `None` when nothing is.
         root: The folder it may read.
     """
+    rows = np.arange(arrived.num_rows)
     engine = duck.connect(allowed=[root.parent], memory="1GB")
-    rows = pa.table({"row": pa.array(np.arange(arrived.num_rows))})
     keys = arrived.select(["event_id", "ingested_at", "source", "position"])
-    engine.register("arrived", keys.append_column("row", rows["row"]))
+    engine.register("arrived", keys.append_column("row", pa.array(rows)))
     known = f"SELECT event_id FROM {history} SEMI JOIN arrived USING (event_id)" if history else _NONE  # noqa: S608
-    again = duck.select(engine, _AGAIN.format(known=known), {})["row"]
+    again = duck.select(engine, _AGAIN.format(known=known), {})["row"].to_numpy()
     engine.close()
-    if len(again) == 0:
-        return arrived
-    keep = np.ones(arrived.num_rows, dtype=bool)
-    keep[again.to_numpy()] = False
-    return arrived.filter(pa.array(keep))
+    return np.delete(rows, again)
 
 
 _NONE: Final = "SELECT event_id FROM arrived WHERE false"
@@ -53,21 +51,22 @@ _AGAIN: Final = """
 """
 
 
-def sorted_cells(events: pa.Table) -> list[tuple[str, int, pa.Table]]:
-    """Cut events into cells (month, bucket, events), each sorted by user, then time.
+def sorted_cells(events: pa.Table, rows: NDArray[np.int64] | None = None) -> list[tuple[str, int, pa.Table]]:
+    """Cut events, or some rows of them, into cells (month, bucket, events), each sorted by user, then time.
 
     Events of one user at one instant keep the order in which they were ingested.
     """
-    if events.num_rows == 0:
+    rows = np.arange(events.num_rows) if rows is None else rows
+    if len(rows) == 0:
         return []
-    user_key = events["user_key"].to_numpy()
-    occurred_at = events["occurred_at"].to_numpy()
+    user_key = events["user_key"].to_numpy()[rows]
+    occurred_at = events["occurred_at"].to_numpy()[rows]
     month = occurred_at.astype("datetime64[M]")
     bucket = user_key % BUCKETS
     cell = month.astype(np.int64) * BUCKETS + bucket
-    arrival = (events["position"].to_numpy(), events["ingested_at"].to_numpy().astype(np.int64))
+    arrival = (events["position"].to_numpy()[rows], events["ingested_at"].to_numpy()[rows].astype(np.int64))
     order = np.lexsort((*arrival, occurred_at.astype(np.int64), user_key, cell))
-    ordered = events.take(pa.array(order))
+    ordered = events.take(pa.array(rows[order]))
     starts = np.flatnonzero(np.diff(cell[order], prepend=cell[order[0]] - 1))
     ends = np.append(starts[1:], len(order))
     return [

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    import numpy as np
     import pyarrow as pa
     from deltalake import DeltaTable
+    from numpy.typing import NDArray
 
 RUNS: Final = 4
 """Most sorted files in a cell before they are merged, unless a full merge is asked for."""
@@ -56,10 +58,9 @@ def sort_in(table: DeltaTable, root: Path, events: pa.Table, *, moved: Mapping[s
     present = files.files_of(table)
     if any(file.in_tail for file in present):
         raise StoreConflict("events that arrived earlier wait to be sorted first")
-    new = arrivals.new_events(events, duck.parquet(root, [file.path for file in present]), root=root)
-    commit(table, _written(root, new), {**moved, **_next(table)})
-    repeated: int = events.num_rows - new.num_rows
-    return repeated
+    new = arrivals.new_rows(events, duck.parquet(root, [file.path for file in present]), root=root)
+    commit(table, _written(root, events, new), {**moved, **_next(table)})
+    return int(events.num_rows) - len(new)
 
 
 def compact(opened: Callable[[], DeltaTable], root: Path, *, runs: int, commit: Commit) -> int:
@@ -145,14 +146,13 @@ def _sort(
 ) -> tuple[list[files.Action], int]:
     """Write the new events of `tail` as one sorted file per cell; count those that were not new."""
     arrived = files.read(root, tail)
-    new = arrivals.new_events(arrived, duck.parquet(root, [file.path for file in history]), root=root)
-    return _written(root, new), arrived.num_rows - new.num_rows
+    new = arrivals.new_rows(arrived, duck.parquet(root, [file.path for file in history]), root=root)
+    return _written(root, arrived, new), arrived.num_rows - len(new)
 
 
-def _written(root: Path, events: pa.Table) -> list[files.Action]:
-    return [
-        files.write(cell, root, month=month, bucket=bucket) for month, bucket, cell in arrivals.sorted_cells(events)
-    ]
+def _written(root: Path, events: pa.Table, rows: NDArray[np.int64] | None = None) -> list[files.Action]:
+    cells = arrivals.sorted_cells(events, rows)
+    return [files.write(cell, root, month=month, bucket=bucket) for month, bucket, cell in cells]
 
 
 def _crowded(present: Sequence[files.LakeFile], runs: int) -> list[list[files.LakeFile]]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from workbench.errors import StoreCorrupt
 from workbench.store import arrivals, duck
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
-
-    import pyarrow as pa
 
     from workbench.store.files import LakeFile
 
@@ -84,7 +83,8 @@ class LakeSnapshot:
         sources = [f"SELECT {COLUMNS} FROM {history} WHERE {known}"] if history else []  # noqa: S608 - own files
         if tail:
             arrived = duck.select(engine, f"SELECT {COLUMNS} FROM {tail} WHERE {known}", {})  # noqa: S608 - own files
-            engine.register("new_events", arrivals.new_events(arrived, history, root=self.root))
+            rows = arrivals.new_rows(arrived, history, root=self.root)
+            engine.register("new_events", arrived.take(pa.array(rows)))
             engine.execute("CREATE TABLE tail AS SELECT * FROM new_events")
             sources.append("SELECT * FROM tail")
         if not sources:
