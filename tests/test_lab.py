@@ -56,5 +56,6 @@ def test_the_notebooks_can_be_listed_and_opened(server):
     status, folder = asked(f"{server}/api/contents")
     assert status == 200
     names = {item["name"] for item in folder["content"]}
-    assert {"ingestion.ipynb", "cohorts.ipynb", "funnels.ipynb", "training.ipynb", "forecasting.ipynb"} <= names
+    assert {"dashboards", "ingestion.ipynb", "cohorts.ipynb", "funnels.ipynb"} <= names
+    assert {"training.ipynb", "forecasting.ipynb"} <= names
     assert asked(f"{server}/api/contents/funnels.ipynb")[0] == 200

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
     from pathlib import Path
 
+    import pandas as pd
+
     from workbench.config import Settings
     from workbench.ingest.summary import Summary
     from workbench.metrics.calendars import Period
@@ -149,7 +151,8 @@ class Bench:
             "weights": Weights(**settings.engagement.model_dump()),
             "cutoff": self._instant(cutoff),
         }
-        return train(self.snapshot, **{**given, **options})
+        chosen = {name: value for name, value in options.items() if value is not None}
+        return train(self.snapshot, **{**given, **chosen})
 
     def predict(self, *, cutoff: str | date | None = None, **options: Any) -> Predictions:  # noqa: ANN401
         """Score everybody who is active with the models that were published; see `models.score.predictions`."""
@@ -171,6 +174,14 @@ class Bench:
 
         until = self._instant(options.pop("until", None))
         return forecast(self.snapshot, metric=metric, until=until, **{"timezone": self._tz, **options})
+
+    @staticmethod
+    def save(frame: pd.DataFrame, path: str | Path) -> Path:
+        """Write a frame as Parquet, for the next step or for another program; return where it is."""
+        file = config.resolved(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_parquet(file)
+        return file
 
     @property
     def _tz(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from workbench.charts import formats
 from workbench.charts.live import figure, sparkline, update
+from workbench.charts.live_marks import HeatMap
 from workbench.charts.spec import Band, Bars, Chart, Grid, Line, Points, Slices
 
 
@@ -45,7 +46,7 @@ def holds(drawn, mark) -> bool:
         case Points():
             return any(equal(scatter.y, mark.y) for scatter in marks(drawn, bqplot.Scatter))
         case Grid():
-            return equal(marks(drawn, bqplot.GridHeatMap)[0].color, mark.values)
+            return equal(marks(drawn, HeatMap)[0].color, mark.values)
         case Slices():
             return equal(marks(drawn, bqplot.Pie)[0].sizes, mark.values)
 
@@ -90,7 +91,7 @@ def test_a_duration_is_read_in_hours_on_the_axis(charts):
 
 
 def test_cells_without_a_value_are_hidden(charts):
-    heat = marks(figure(charts.retention), bqplot.GridHeatMap)[0]
+    heat = marks(figure(charts.retention), HeatMap)[0]
     assert len(heat.selected) == np.isfinite(heat.color).sum()
     assert heat.unselected_style["opacity"] == "0"
 
@@ -136,7 +137,7 @@ def test_a_chart_of_other_marks_is_drawn_anew_and_the_old_marks_are_closed(chart
     drawn = figure(charts.trend)
     old = list(drawn.marks)
     update(drawn, charts.retention)
-    assert marks(drawn, bqplot.GridHeatMap)
+    assert marks(drawn, HeatMap)
     assert all(mark.comm is None for mark in old)
 
 
@@ -166,3 +167,12 @@ def test_a_flat_or_empty_sparkline_has_a_range(heights):
     drawn = sparkline(Line(x=tuple(map(float, range(len(heights)))), y=heights))
     scale = drawn.marks[0].scales["y"]
     assert scale.min < scale.max
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 3), (3, 1)])
+def test_a_grid_of_one_row_or_one_column_is_drawn(rows, columns):
+    values = tuple(tuple(float(row + column) for column in range(columns)) for row in range(rows))
+    grid = Grid(rows=tuple("abc"[:rows]), columns=tuple("xyz"[:columns]), values=values)
+    drawn = figure(Chart(title="few", marks=(grid,)))
+    (cells,) = [mark for mark in drawn.marks if isinstance(mark, HeatMap)]
+    assert cells.color.tolist() == [list(row) for row in values]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -58,6 +58,12 @@ def test_the_numbers_on_the_cards_are_the_answers(opened, bench):
     assert shown[:3] == [number(value, "count") for value in last]
 
 
+def test_three_sparklines_and_four_charts_are_drawn(opened):
+    page, _, _ = opened
+    assert page.locator(".wb-card .bqplot svg.svg-figure").count() == 3
+    assert page.locator(".wb-tile .bqplot svg.svg-figure").count() == 4
+
+
 def test_every_platform_has_its_slice(opened, bench):
     page, _, _ = opened
     main = bench.platform_distribution().frame.query("main_users > 0")
@@ -99,3 +105,25 @@ def test_the_browser_has_nothing_to_complain_about(opened):
         text for text in complaints if "translate(" not in text
     ]  # bqplot's own, of a legend it does not draw
     assert unexplained == []
+
+
+@pytest.mark.parametrize("path", ["/", "/voila/render/none.ipynb"])
+def test_pages_without_a_notebook_need_no_other_machine_either(opened, path):
+    page, _, _ = opened
+    asked, complaints = [], []
+    other = page.context.browser.new_page()
+    other.on("request", lambda request: asked.append(urlsplit(request.url).hostname))
+    other.on("console", lambda message: complaints.append(message.text))
+    other.goto(urljoin(page.url, path))
+    assert other.locator("h1").count() == 1
+    assert set(asked) == {"127.0.0.1"}
+    assert not any("Content Security Policy" in text for text in complaints)
+    other.close()
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(opened):
+    page, _, _ = opened
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("document.querySelector('.wb-page').clientWidth < 390")
+    right = "[...document.querySelectorAll('.wb-card, .wb-tile')].map(part => part.getBoundingClientRect().right)"
+    assert max(page.evaluate(right)) <= 390

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
@@ -37,3 +43,58 @@ def test_a_server_that_does_not_start_says_why(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(ServerError, match="broken on purpose"), running(NOTEBOOKS, port=0):
         pass
+
+
+@pytest.fixture(scope="module")
+def page():
+    with running(NOTEBOOKS, port=0) as (url, _):
+        yield url
+
+
+def answer(url, **headers):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as response:  # noqa: S310
+            return response.status, response.headers, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read().decode()
+
+
+def test_the_list_of_dashboards_is_at_the_root(page):
+    status, headers, text = answer(urljoin(page, "/"))
+    assert status == 200
+    assert f'href="{urlsplit(page).path}"' in text
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+
+
+def test_a_page_elsewhere_cannot_read_by_a_name_of_its_own(page):
+    assert answer(urljoin(page, "/"), Host="example.org")[0] == 403
+
+
+def test_the_notebooks_themselves_are_not_given_away(page):
+    assert answer(urljoin(page, "/voila/files/main.ipynb"))[0] == 403
+
+
+def test_a_visitor_cannot_choose_another_template(page):
+    _, _, text = answer(f"{page}?template=lab&theme=dark")
+    assert "wb-skeleton" in text
+    assert "cdn" not in text
+
+
+SERVE = """
+import sys
+from pathlib import Path
+from workbench.dashboards.serve import serve
+serve(Path(sys.argv[1]), port=0, announce=lambda line: print(line, flush=True))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whatever_ends_it_ends_voila_too(number):
+    command = [sys.executable, "-c", SERVE, str(NOTEBOOKS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().split()[1]
+        process.send_signal(number)
+        assert process.wait(30) == 0
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        answer(url)

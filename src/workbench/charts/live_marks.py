@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import bqplot
 import numpy as np
+from bqplot.traits import array_dimension_bounds, array_serialization
+from traittypes import Array
 
 from workbench.charts import axes, formats, live_parts, look, shapes
 from workbench.charts.live_parts import Part
@@ -24,6 +26,16 @@ _MOST_HOVERS = 400
 """A longer line has no points to hover over; its shape is what matters."""
 _XY = {"x": "x", "y": "y"}
 _PLACED = {"x": "place", "y": "y"}
+
+
+class HeatMap(bqplot.GridHeatMap):  # type: ignore[misc]
+    """bqplot's own, which makes a line of numbers out of a grid of one row or one column, and then refuses it."""
+
+    color = (
+        Array(None, allow_none=True)
+        .tag(sync=True, scaled=True, rtype="Color", atype="bqplot.ColorAxis", **array_serialization)
+        .valid(array_dimension_bounds(2, 2))
+    )
 
 
 def parts(chart: Chart, plan: tuple[Axis, Axis], layout: Layout) -> list[Part]:
@@ -179,7 +191,7 @@ def _grid(chart: Chart, grid: Grid, layout: Layout) -> Iterator[Part]:
         "formats": ["", "", formats.D3[chart.y_format]],
         "show_labels": False,
     }
-    yield Part(bqplot.GridHeatMap, traits, {"row": "y", "column": "x", "color": "color"}, fields)
+    yield Part(HeatMap, traits, {"row": "y", "column": "x", "color": "color"}, fields)
     places = {"x": "place", "y": "place_y"}
     hatch = {"colors": [look.PAPER], "opacities": [look.HATCH_OPACITY], "stroke_width": 1.0}
     yield live_parts.segments(shapes.hatching(grid), places, None, **hatch)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from workbench import config
 from workbench.cli.show import columns
+from workbench.errors import InvalidArgument
 from workbench.store.lake import LakeStore
 
 StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the lake; the settings' if not given.")]
@@ -34,6 +37,9 @@ def run(
     only: Annotated[
         str | None, typer.Option(help="Run this task, and what it builds on where that has changed.")
     ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE over one of env.yaml; the value as YAML. Repeatable.")
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Run the notebooks of pipeline.yaml whose data, code or parameters changed, and write the reports."""
@@ -51,15 +57,32 @@ def run(
     )
     done = run_(
         folders,
-        source=source,
-        mapping=mapping,
+        source=_from_here(source),
+        mapping=mapping if not mapping.endswith((".yaml", ".yml")) else _from_here(mapping) or mapping,
         date=date,
         force=force,
         only=only,
+        values=dict(map(_assignment, set_ or [])),
         timezone=settings.timezone,
         progress=Lines(sys.stdout),
     )
     typer.echo(f"run {done.run_id} {done.status}: {done.report}\nDashboards: workbench serve")
+
+
+def _from_here(path: str | None) -> str | None:
+    """Take a path from the folder that the command was typed in; the pipeline takes it from the project's."""
+    here = Path.cwd()
+    return path if path is None or here == config.root() else str(here / path)
+
+
+def _assignment(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InvalidArgument(f"--set takes NAME=VALUE, such as period=month, not {text!r}")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InvalidArgument(f"--set {name}: {value!r} is no YAML value: {error}") from error
 
 
 @runs.command("list", epilog="Example: workbench runs list --limit 5")

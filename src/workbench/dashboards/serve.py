@@ -32,6 +32,15 @@ EDITOR_ONLY: Final = (
 )
 """Extensions made for JupyterLab's editor, which fail on a page of Voilà."""
 
+SITE: Final = {
+    "allow_remote_access": False,  # a page elsewhere whose name is turned to 127.0.0.1 must not read this one
+    "headers": {
+        "Content-Security-Policy": "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
+        "frame-ancestors 'self'"
+    },
+}
+"""What the web server holds every page to: asked by a local name only, and loading nothing from elsewhere."""
+
 START_SECONDS: Final = 90
 STOP_SECONDS: Final = 10
 CULL_SECONDS: Final = 120
@@ -51,7 +60,7 @@ def serve(
     port: int = 8866,
     store: str | None = None,
 ) -> None:
-    """Serve the dashboards until Ctrl-C.
+    """Serve the dashboards until Ctrl-C, or until told to end as services are.
 
     Args:
         notebooks: Folder of the dashboard notebooks.
@@ -64,7 +73,7 @@ def serve(
         InvalidArgument: The address is not this machine's own, the port is taken, or there are no notebooks.
         ServerError: Voilà did not start, or ended by itself.
     """
-    with running(notebooks, host=host, port=port, store=store) as (url, server), suppress(KeyboardInterrupt):
+    with _ended(), running(notebooks, host=host, port=port, store=store) as (url, server), suppress(KeyboardInterrupt):
         announce(f"Dashboards: {url}  (Ctrl-C ends)")
         if server.wait():
             raise ServerError(f"Voilà ended by itself, with exit code {server.returncode}")
@@ -90,12 +99,27 @@ def running(
             _stop(server)
 
 
+@contextmanager
+def _ended() -> Iterator[None]:
+    """Take the end of a service, or of its terminal, for Ctrl-C: else Voilà would stay, and keep the port."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _command(notebooks: Path, host: str, port: int) -> list[str]:
     options = {
         "Voila.ip": host,
         "Voila.port_retries": 0,
         "Voila.open_browser": False,
+        "Voila.tornado_settings": repr(SITE),
         "VoilaConfiguration.template": "workbench",
+        "VoilaConfiguration.allow_template_override": "NO",
+        "VoilaConfiguration.allow_theme_override": "NO",
+        "VoilaConfiguration.classic_tree": True,
         "VoilaConfiguration.strip_sources": True,
         "VoilaConfiguration.show_tracebacks": False,
         "VoilaConfiguration.file_allowlist": "[]",  # nothing beside the notebooks can be fetched
@@ -146,7 +170,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: int) -> None:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, with its kernels; after a while, make it."""
+    """Ask it to end, with its kernels; after a while, make it. A kernel without its server ends by itself."""
     if server.poll() is None:
         server.send_signal(signal.SIGTERM)
     try:
@@ -154,5 +178,3 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
-    with suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGKILL)  # kernels that it left

@@ -27,7 +27,7 @@ def csv_chunks(stream: BufferedReader) -> Iterator[Chunk]:
     return gathered(_rows(_Lines(stream)))
 
 
-class _TooLong(Exception):  # noqa: N818 - not an error of the caller's: a signal through csv.reader
+class _TooLong(Exception):
     """A row goes on for more than `MAX_MESSAGE` bytes, most likely for want of a closing quote."""
 
 

@@ -139,8 +139,13 @@ def _kill(group: int | None) -> None:
             os.killpg(group, signal.SIGKILL)
 
 
+def defaults() -> dict[str, Any]:
+    """Return the values of `env.yaml`."""
+    return _read(_DEFAULTS)
+
+
 def _dag(values: Mapping[str, object]) -> Any:  # noqa: ANN401 - Ploomber has no types
-    values = _read(_DEFAULTS) | dict(values)
+    values = defaults() | dict(values)
     for task in _read(SPEC).get("tasks", []):
         names = task.get("params", {})
         parameters.check(Path(task["source"]), {name: values.get(name) for name in names})

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, cast
 
 from workbench.errors import InvalidArgument, NotEnoughData, PipelineError
 from workbench.pipeline import runs, stamps
-from workbench.pipeline.build import Pipeline
+from workbench.pipeline.build import Pipeline, defaults
 from workbench.pipeline.crew import Crew
 from workbench.reports.index import Page, RunReport, publish
 from workbench.reports.render import Facts, render
 from workbench.store.lake import LakeStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from workbench.pipeline.runs import Run, TaskRun
     from workbench.store.snapshot import LakeSnapshot
@@ -49,7 +49,7 @@ class Folders:
     reports: str = "reports"
 
 
-def run(
+def run(  # noqa: PLR0913 - a run names all its options
     folders: Folders,
     *,
     source: str | None = None,
@@ -57,6 +57,7 @@ def run(
     date: str | None = None,
     force: bool = False,
     only: str | None = None,
+    values: Mapping[str, object] | None = None,
     timezone: str = "UTC",
     progress: Callable[[Collection[TaskRun]], None] = lambda _: None,
 ) -> Run:
@@ -70,6 +71,7 @@ def run(
             so that all days that are asked about are complete.
         force: Run every task, changed or not.
         only: Run this task alone, with what it builds on where that is out of date.
+        values: What to put over the questions' values in `env.yaml`, by name.
         timezone: Of the days.
         progress: Called with the state of all tasks when one changes, and every second.
 
@@ -83,9 +85,19 @@ def run(
         KeyboardInterrupt: Ctrl-C; the run is in the history as cancelled.
     """
     asked: dict[str, object] = {"source": source, "mapping": mapping, "date": date, "force": force, "only": only}
+    asked["values"] = dict(values or {})
     with chdir(folders.root), _alone(Path(folders.products)):
         begun = _Run(folders, asked, timezone=timezone, progress=progress)
         return begun.go(force=force, only=only)
+
+
+def _known(values: dict[str, object], *, taken: Collection[str]) -> dict[str, object]:
+    """Refuse a value that no question has, or that the run itself sets."""
+    allowed = sorted(set(defaults()) - set(taken))
+    for name in values:
+        if name not in allowed:
+            raise InvalidArgument(f"no value {name!r} can be set: there are {', '.join(allowed)}")
+    return values
 
 
 class _Run:
@@ -102,8 +114,11 @@ class _Run:
         self.products = Path(folders.products)
         self.made_by = {"code": stamps.code(), "settings": stamps.settings()}
         self.source = stamps.source(None if source is None else Path(str(source)))
+        mapping = Path(str(asked["mapping"]))
+        self.mapping = stamps.source(mapping) if mapping.suffix in {".yaml", ".yml"} else str(mapping)
         places = {"lake": folders.lake, "models": folders.models, "products": folders.products}
         self.values = {**places, "source": source, "mapping": asked["mapping"], "version": None, "until": None}
+        self.values |= _known(cast("dict[str, object]", asked["values"]), taken=self.values)
         self.pipeline = Pipeline(self.values)
         self.lake = LakeStore(folders.lake, create=source is not None)
         self.data_version: str | None = None

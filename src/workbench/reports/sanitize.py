@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import bleach  # type: ignore[import-untyped]
+import bleach
 
 _TEXT: Final = {"a", "b", "br", "code", "em", "i", "s", "small", "span", "strong", "sub", "sup", "u"}
 _BLOCKS: Final = {"blockquote", "dd", "details", "div", "dl", "dt", "hr", "li", "ol", "p", "pre", "summary", "ul"}
