@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from workbench.ingest import rejects
 
+from workbench.ingest import rejects
 from workbench.store.lake import LakeStore
 
 LINES = 120_000

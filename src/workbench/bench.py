@@ -191,20 +191,28 @@ class Bench:
         return None if value is None else arguments.instant(value, self._tz)
 
 
-def open_(store: str | Path | None = None, *, version: int | None = None, settings: Settings | None = None) -> Bench:
+def open_(
+    store: str | Path | None = None,
+    *,
+    version: int | None = None,
+    create: bool = True,
+    settings: Settings | None = None,
+) -> Bench:
     """Open a lake.
 
     Args:
-        store: Its folder; the one of the settings when not given. Made if there is none yet.
+        store: Its folder; the one of the settings when not given.
         version: Pin the bench to this version of the lake; the newest when not given.
+        create: Make an empty lake where there is none yet.
         settings: Instead of those of `workbench.yaml` and the environment.
 
     Raises:
+        StoreNotFound: There is no lake, and `create` is false.
         StoreError: The folder holds something else, or a lake of a newer Workbench.
         InvalidArgument: There is no such version.
     """
     settings = settings or config.load()
-    lake = LakeStore(config.resolved(store or settings.store))
+    lake = LakeStore(config.resolved(store or settings.store), create=create)
     return Bench(lake, settings, snapshot=lake.snapshot(version=version))
 
 

@@ -12,7 +12,12 @@ def html_of(widget):
 
 @pytest.mark.parametrize(
     ("value", "before", "said"),
-    [(90, 100, "▼ 10.0% on the day before"), (100, 100, "as the day before"), (5, None, ""), (float("nan"), 3, "")],
+    [
+        (90, 100, "▼ 10.0% on the day before"),
+        (100, 100, "same as the day before"),
+        (5, None, ""),
+        (float("nan"), 3, ""),
+    ],
 )
 def test_a_trend_is_said_in_percent_of_what_was_before(value, before, said):
     assert controls.trend(value, before, "the day before") == said

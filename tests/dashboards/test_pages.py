@@ -11,6 +11,7 @@ from workbench.bench import Bench
 from workbench.config import Settings
 from workbench.dashboards import pages
 from workbench.errors import StoreError
+from workbench.store.lake import LakeStore
 from workbench.testing import MemoryStore, events_of, store_of, stored
 
 NOW = datetime(2026, 1, 20, tzinfo=UTC)
@@ -72,11 +73,17 @@ def test_an_empty_lake_says_how_to_fill_it():
     assert "workbench ingest FILE" in page.children[0].value
 
 
-def test_an_error_is_shown_with_what_to_do(bench, monkeypatch):
-    def broken(**_):
+def test_a_lake_that_is_not_there_is_named_and_not_made(tmp_path):
+    page = pages.show(pages.main, tmp_path / "mistyped")
+    assert "no lake at" in page.children[0].value
+    assert "mistyped" in page.children[0].value
+    assert with_class(page, "wb-error")
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_an_error_on_the_way_is_shown_with_what_to_do(tmp_path):
+    def broken(_):
         raise StoreError("run `workbench doctor --scrub`")
 
-    monkeypatch.setattr(bench, "raid_activity", broken)
-    page = pages.main(bench, now=NOW)
-    assert "doctor --scrub" in page.children[0].value
-    assert with_class(page, "wb-error")
+    LakeStore(tmp_path / "lake")
+    assert "doctor --scrub" in pages.show(broken, tmp_path / "lake").children[0].value

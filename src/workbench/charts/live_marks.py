@@ -218,6 +218,7 @@ def _slices(chart: Chart, slices: Slices, layout: Layout) -> Iterator[Part]:
         "colors": [row.color for row in drawn.rows],
         "stroke": look.PAPER,
         "display_labels": "none",
+        "apply_clip": False,  # the ring is drawn about its centre, and a narrow tile would cut it
     }
     fields = {"fields": ["label", "size"], "formats": ["", formats.D3[chart.y_format]], "show_labels": False}
     yield Part(bqplot.Pie, traits, {}, fields)

@@ -79,7 +79,7 @@ def trend(value: float | None, before: float | None, compared: str) -> str:
         return f"0 {compared}"
     change = value / before - 1
     if change == 0:
-        return f"as {compared}"
+        return f"same as {compared}"
     return f"{_UP if change > 0 else _DOWN} {number(abs(change), 'percent')} on {compared}"
 
 

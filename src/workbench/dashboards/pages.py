@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.bench import open_
 from workbench.charts.formats import number
 from workbench.charts.spec import Line
 from workbench.dashboards import controls
@@ -13,6 +13,7 @@ from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from pathlib import Path
 
     import ipywidgets as widgets
     import pandas as pd
@@ -23,23 +24,23 @@ if TYPE_CHECKING:
 DAYS: Final = 90
 """How far back the main page looks, unless told otherwise."""
 
-_RECENT: Final = 8
+_RECENT: Final = 6
 
 
-def explained(page: Callable[..., widgets.Widget]) -> Callable[..., widgets.Widget]:
-    """Show an error that says what to do as a page, not as a traceback."""
+def show(page: Callable[..., widgets.Widget], lake: str | Path | None = None, **options: Any) -> widgets.Widget:  # noqa: ANN401
+    """Open a lake and show a page about it; an error is shown with what to do, not as a traceback.
 
-    @wraps(page)
-    def shown(*args: Any, **kwargs: Any) -> widgets.Widget:  # noqa: ANN401 - those of the page
-        try:
-            return page(*args, **kwargs)
-        except WorkbenchError as error:
-            return controls.message("This page cannot be shown", str(error), error=True)
+    Args:
+        page: `main`, or another page of this module.
+        lake: Folder of the lake; that of the settings when not given. None is made where there is none.
+        options: What the page takes.
+    """
+    try:
+        return page(open_(lake, create=False), **options)
+    except WorkbenchError as error:
+        return controls.message("This page cannot be shown", str(error), error=True)
 
-    return shown
 
-
-@explained
 def main(bench: Bench, *, days: int = DAYS, now: datetime | None = None) -> widgets.Widget:
     """Show active users, messages, platforms and raids.
 

@@ -86,9 +86,10 @@ def drawn(instants: Iterable[pd.Timestamp], tz: str) -> list[datetime]:
 
 
 def note(asked: SpanDefinition) -> str:
-    """Say in short what a chart over time shows."""
-    until = min(asked.until, asked.now) if asked.until else asked.now
-    return f"{asked.tz}; as of {until.astimezone(arguments.zone(asked.tz)):%d %b %Y %H:%M}"
+    """Say in short what a chart over time shows: its time zone, and its end where one was asked for."""
+    if asked.until is None:
+        return asked.tz
+    return f"{asked.tz}, before {asked.until.astimezone(arguments.zone(asked.tz)):%d %b %Y %H:%M}"
 
 
 def _instant(start: Hashable) -> datetime:

@@ -80,7 +80,13 @@ def difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     """
     if not old:
         return "not finished before"
-    names = {"code": "the package", "settings": "the settings", "source": "the source", "lake": "the lake"}
+    names = {
+        "code": "the package",
+        "settings": "the settings",
+        "source": "the source",
+        "mapping": "the mapping",
+        "lake": "the lake",
+    }
     changed = [names[name] for name in names if old.get(name) != new.get(name)]
     return f"{' and '.join(changed)} changed" if changed else ""
 
