@@ -23,7 +23,7 @@ import msgspec
 from workbench.ingest import rejects
 from workbench.store.lake import LakeStore
 
-LINES = 120_000
+LINES = 600_000
 BROKEN_EVERY = 1_000
 REPEATED_EVERY = 50
 
@@ -59,18 +59,18 @@ def write_export(path: Path, *, lines: int = LINES) -> Ledger:
     return Ledger(event_ids, broken)
 
 
-def ingest_until_done(export: Path, lake: Path, *, kills: int, rng: random.Random) -> int:
+def ingest_until_done(export: Path, lake: Path, *, kills: int, seconds: float, rng: random.Random) -> int:
     """Ingest, killed at random moments up to `kills` times, then left alone; return how often it was killed.
 
-    A kill comes between the import of the package and shortly after the whole would have been done, so that
-    also start, compaction and end are hit.
+    A kill comes at any moment of the `seconds` that an undisturbed ingest takes, so that also start, commits and
+    end are hit.
     """
-    command = [sys.executable, "-m", "workbench", "ingest", str(export), "--store", str(lake)]
+    command = _command(export, lake)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     for killed in range(kills):
         process = subprocess.Popen(command, start_new_session=True, **quiet)
         try:
-            process.wait(timeout=rng.uniform(0.4, 4.0))
+            process.wait(timeout=rng.uniform(0.3, seconds))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -80,6 +80,17 @@ def ingest_until_done(export: Path, lake: Path, *, kills: int, rng: random.Rando
         return killed
     subprocess.run(command, check=True, **quiet)
     return kills
+
+
+def _command(export: Path, lake: Path) -> list[str]:
+    return [sys.executable, "-m", "workbench", "ingest", str(export), "--store", str(lake)]
+
+
+def undisturbed(export: Path, lake: Path) -> float:
+    """Ingest without a kill; return the seconds that it took."""
+    start = time.perf_counter()
+    subprocess.run(_command(export, lake), check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
 
 
 def verdict(lake: Path, ledger: Ledger) -> dict[str, int]:
@@ -107,9 +118,12 @@ def main(arguments: list[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="workbench-kills-"))
     try:
         ledger = write_export(folder / "export.jsonl")
+        seconds = undisturbed(folder / "export.jsonl", folder / "clean")
+        print(f"undisturbed: {seconds:.1f} s, {verdict(folder / 'clean', ledger)}", flush=True)
         while done < wanted.kills:
             lake = folder / f"lake-{lakes}"
-            done += ingest_until_done(folder / "export.jsonl", lake, kills=min(8, wanted.kills - done), rng=rng)
+            kills = min(8, wanted.kills - done)
+            done += ingest_until_done(folder / "export.jsonl", lake, kills=kills, seconds=seconds, rng=rng)
             total.update(verdict(lake, ledger))
             lakes += 1
             print(f"{done:4d} kills, {lakes:3d} lakes: {dict(total)}", flush=True)

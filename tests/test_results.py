@@ -36,7 +36,7 @@ def test_a_definition_is_described_by_what_is_set():
     since = datetime(2026, 1, 5, tzinfo=UTC)
     described = HowMany(events=("view", "buy"), within=timedelta(days=7), since=since).described()
     assert described["events"] == "view, buy"
-    assert described["within"] == "7 days, 0:00:00"
+    assert described["within"] == "7 d"
     assert described["since"] == "2026-01-05 00:00 UTC"
     assert "since" not in ASKED.described()
 

@@ -176,12 +176,11 @@ class Bench:
         return forecast(self.snapshot, metric=metric, until=until, **{"timezone": self._tz, **options})
 
     @staticmethod
-    def save(frame: pd.DataFrame, path: str | Path) -> Path:
-        """Write a frame as Parquet, for the next step or for another program; return where it is."""
+    def save(frame: pd.DataFrame, path: str | Path) -> None:
+        """Write a frame as Parquet, for the next step or for another program; its folder is made if need be."""
         file = config.resolved(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         frame.to_parquet(file)
-        return file
 
     @property
     def _tz(self) -> str:

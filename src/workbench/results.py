@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from workbench.charts.formats import duration
+
 if TYPE_CHECKING:
     import pandas as pd
     from bqplot import Figure
@@ -86,6 +88,8 @@ class Answer:
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(_shown, value))
+    if isinstance(value, timedelta):
+        return duration(value.total_seconds())
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M %Z}"
     if dataclasses.is_dataclass(value) and type(value).__str__ is object.__str__:

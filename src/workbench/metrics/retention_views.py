@@ -61,7 +61,8 @@ def reading(answer: Retention) -> str:
     mean = answer.mean[answer.mean["period"] > 0]
     if mean.empty:
         return f"{opening} No cohort has a full {period} behind it yet, so there is no retention to read."
-    first, last = mean.iloc[0], mean.iloc[-1]
+    first, telling = mean.iloc[0], mean[mean["cohort_size"] >= THIN]
+    last = first if telling.empty else telling.iloc[-1]
     later = " or later" if definition.kind == "on_or_after" else ""
     sentences = [
         opening,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -95,9 +96,14 @@ class Training(Answer):
         )
 
     def _engagement_reading(self) -> str:
-        mae = self._row("engagement", "mae")
+        mae, days = self._row("engagement", "mae"), self.definition.churn_days
+        if math.isnan(self._row("engagement", "r2")["value"]):
+            return (
+                f"Engagement could not be judged: in the {days} days that were predicted everybody has the same score. "
+                "It counts messages, session time, raids and AI use; does the export name them as the docs do?"
+            )
         return (
-            f"Engagement over the next {self.definition.churn_days} days is predicted to within {mae['value']:.3f} of "
+            f"Engagement over the next {days} days is predicted to within {mae['value']:.3f} of "
             f"a score from 0 to 1 on average, where assuming no change gives {mae['baseline']:.3f}: the model is "
             f"{_verdict(mae)}. It looks first at {self._first('engagement')}."
         )
