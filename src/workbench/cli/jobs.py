@@ -43,6 +43,7 @@ def run(
     store: StoreOption = None,
 ) -> None:
     """Run the notebooks of pipeline.yaml whose data, code or parameters changed, and write the reports."""
+    from workbench.dashboards.serve import address  # noqa: PLC0415
     from workbench.pipeline.run import Folders  # noqa: PLC0415 - loads Ploomber
     from workbench.pipeline.run import run as run_  # noqa: PLC0415
     from workbench.pipeline.show import Lines  # noqa: PLC0415
@@ -66,7 +67,8 @@ def run(
         timezone=settings.timezone,
         progress=Lines(sys.stdout),
     )
-    typer.echo(f"run {done.run_id} {done.status}: {done.report}\nDashboards: workbench serve")
+    typer.echo(f"run {done.run_id} {done.status}: {done.report}")
+    typer.echo(f"dashboards: `workbench serve` (or `make serve`), then {address(settings.host, settings.port)}")
 
 
 def _from_here(path: str | None) -> str | None:

@@ -92,11 +92,19 @@ def running(
             _command(notebooks, host, port), env=environment, stdout=log, stderr=log, start_new_session=True
         )
         try:
-            address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-            _wait_for(f"{address}/voila/static/voila.js", server, log.fileno())
-            yield f"{address}/voila/render/{PAGE}", server
+            _wait_for(address(host, port, "static/voila.js"), server, log.fileno())
+            yield address(host, port), server
         finally:
             _stop(server)
+
+
+def address(host: str, port: int, page: str = f"render/{PAGE}") -> str:
+    """Return where a page of Voilà is.
+
+    >>> address("::1", 8866)
+    'http://[::1]:8866/voila/render/main.ipynb'
+    """
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/voila/{page}"
 
 
 @contextmanager
