@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("workbench", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-settings.load_profile("workbench")
+# The same examples on every run, so that a red suite is about the change at hand; new ones are looked for with
+# HYPOTHESIS_PROFILE=search, as long as one has patience.
+settings.register_profile(
+    "workbench", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.register_profile("search", settings.get_profile("workbench"), derandomize=False, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "workbench"))
 
 LOCAL = ("127.", "localhost", "::1")
 _connect = socket.socket.connect

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workbench.events import EVENT_TABLE, FIELDS, MAX_MESSAGE, Event, Reject, convert, parse, to_table
@@ -123,6 +123,8 @@ def test_no_bytes_raise(message):
     assert isinstance(parse(message, now=NOW), Reject)
 
 
+@example({"x": None})
+@example({"x": ""})
 @given(st.dictionaries(st.sampled_from([*FIELDS, "timestamp", "x"]), json_values))
 def test_a_message_and_its_decoded_fields_are_the_same_event(fields):
     message = msgspec.json.encode(WHOLE | fields)

@@ -206,9 +206,9 @@ def _second_look(message: bytes, now: datetime | None) -> Event | Reject:
         members = _MEMBERS.decode(message)
     except msgspec.ValidationError as error:
         return Reject("bad_json", str(error), message)
-    fields: dict[str, Any] = dict(members)
-    for name in members.keys() & {*FIELDS, *ALIASES}:
-        value = members[name]
+    fields: dict[str, Any] = {name: value for name, value in members.items() if bytes(value) not in _NOTHING}
+    for name in fields.keys() & {*FIELDS, *ALIASES}:
+        value = fields[name]
         if name == "properties" and bytes(value).startswith(b"{"):
             continue
         try:
@@ -219,6 +219,7 @@ def _second_look(message: bytes, now: datetime | None) -> Event | Reject:
 
 
 _FIELDS: Final = frozenset(FIELDS)
+_NOTHING: Final = (b"null", b'""')
 _REQUIRED: Final = frozenset(REQUIRED)
 _BAD_VALUE: Final = (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError)
 _DECODER: Final = msgspec.json.Decoder(Event)

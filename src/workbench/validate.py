@@ -110,14 +110,19 @@ def _sifted(columns: dict[str, pa.Array], checks: list[Check]) -> tuple[pa.Table
     return events.cast(CHECKED), faults
 
 
-def simple(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column in one piece, without dictionaries; empty text is null."""
+def plain(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column in one piece, without dictionaries, and text in one layout."""
     array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if not is_text(array.type):
+    return array.cast(pa.string()) if is_text(array.type) else array
+
+
+def simple(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as `plain` does, with nulls for empty text."""
+    array = plain(column)
+    if not pa.types.is_string(array.type):
         return array
-    array = array.cast(pa.string())
     empty = pc.equal(pc.binary_length(array), 0)
     return pc.if_else(empty, None, array) if pc.any(empty).as_py() else array
 

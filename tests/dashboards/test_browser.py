@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -50,10 +51,16 @@ def opened(bench):
         browser.close()
 
 
+def answers(bench):
+    """What the page asks, of fewer days than it would look at: the present is an hour after the data end."""
+    now = min(bench.last_event + timedelta(hours=1), datetime.now(UTC))
+    return bench.active_users(now=now), bench.message_volume(now=now)
+
+
 def test_the_numbers_on_the_cards_are_the_answers(opened, bench):
     page, _, _ = opened
     shown = page.locator(".wb-number").all_inner_texts()
-    active, messages = bench.active_users().frame, bench.message_volume().frame
+    active, messages = (answer.frame[answer.frame["mature"]] for answer in answers(bench))
     last = [active["users"].iloc[-1], active["new_users"].iloc[-1], messages["messages"].iloc[-1]]
     assert shown[:3] == [number(value, "count") for value in last]
 
@@ -62,6 +69,13 @@ def test_three_sparklines_and_four_charts_are_drawn(opened):
     page, _, _ = opened
     assert page.locator(".wb-card .bqplot svg.svg-figure").count() == 3
     assert page.locator(".wb-tile .bqplot svg.svg-figure").count() == 4
+
+
+def test_every_day_is_a_point_of_its_line(opened, bench):
+    page, _, _ = opened
+    for words, answer in zip(("people with any event", "messages per day"), answers(bench), strict=True):
+        drawn = page.locator(".wb-tile", has_text=words).locator("path.dot")
+        assert drawn.count() == sum(len(line.x) for line in answer.chart().marks) >= len(answer.frame)
 
 
 def test_every_platform_has_its_slice(opened, bench):
@@ -119,6 +133,28 @@ def test_pages_without_a_notebook_need_no_other_machine_either(opened, path):
     assert set(asked) == {"127.0.0.1"}
     assert not any("Content Security Policy" in text for text in complaints)
     other.close()
+
+
+def test_a_long_name_leaves_room_for_the_other_columns(opened):
+    page, _, _ = opened
+    spread = """table => {
+        const cell = table.querySelector("td"), before = cell.textContent
+        cell.textContent = "r".repeat(200)
+        const right = table.getBoundingClientRect().right, room = table.parentElement.getBoundingClientRect().right
+        cell.textContent = before
+        return right - room
+    }"""
+    assert page.locator(".wb-tile table").evaluate(spread) <= 0
+
+
+def test_on_a_dark_screen_no_text_is_dark(opened):
+    page, _, _ = opened
+    page.emulate_media(color_scheme="dark")
+    inks = page.locator(".wb-page .widget-html-content, .wb-page .widget-html-content *").evaluate_all(
+        "parts => parts.map(part => getComputedStyle(part).color.match(/[0-9]+/g).slice(0, 3).map(Number))"
+    )
+    page.emulate_media(color_scheme="light")
+    assert min(map(sum, inks)) > 3 * 128
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(opened):

@@ -35,21 +35,75 @@ def with_class(page, name):
     return [widget for widget in widgets_of(page) if name in getattr(widget, "_dom_classes", ())]
 
 
+def cards(page):
+    return [widget.children[0].value for widget in with_class(page, "wb-card")]
+
+
+def lines_of(page):
+    figures = [widget for widget in widgets_of(page) if isinstance(widget, bqplot.Figure)]
+    return [mark for figure in figures for mark in figure.marks if isinstance(mark, bqplot.Lines)]
+
+
+def page_of(journeys, settings=None, **options):
+    return pages.main(Bench(store_of(journeys), settings or Settings()), **options)
+
+
 def test_the_cards_say_what_the_answers_say(bench):
-    page = pages.main(bench, now=NOW)
-    told = "".join(widget.children[0].value for widget in with_class(page, "wb-card"))
-    active, messages = bench.active_users(now=NOW).frame, bench.message_volume(now=NOW).frame
-    assert f'<div class="wb-number">{active["users"].iloc[-1]}</div>' in told
-    assert f'<div class="wb-number">{messages["messages"].iloc[-1]}</div>' in told
-    assert "1 people in them; 0 started in 7 days" in told
+    active, messages = bench.active_users(now=bench.last_event).frame, bench.message_volume(now=bench.last_event).frame
+    (last,) = active.loc[active["mature"], "period"].tail(1)
+    told = cards(pages.main(bench, now=NOW))
+    assert f"Active users, {last:%a %d %b}" in told[0]
+    assert f'<div class="wb-number">{active.loc[active["period"] == last, "users"].item()}</div>' in told[0]
+    assert f'<div class="wb-number">{messages["messages"][messages["mature"]].iloc[-1]}</div>' in told[2]
+    assert "joined by 1; 0 started in 7 days" in told[3]
+
+
+def test_the_day_in_which_the_data_end_is_not_compared_with_whole_days():
+    told = cards(page_of({"ann": f"view:60 view:{DAY + 720}", "bob": "view:60"}, now=NOW))
+    assert "Active users, Mon 05 Jan" in told[0]
+    assert '<div class="wb-number">2</div>' in told[0]
+
+
+def test_data_that_end_within_an_hour_of_midnight_have_the_whole_day():
+    told = cards(page_of({"ann": f"view:60 view:{2 * DAY - 30}", "bob": "view:60"}, now=NOW))
+    assert "Active users, Tue 06 Jan" in told[0]
+
+
+def test_while_no_day_is_over_the_cards_say_so():
+    told = cards(page_of({"ann": "view:60"}, now=NOW))
+    assert '<div class="wb-number">1</div>' in told[0]
+    assert "so far" in told[0]
+
+
+def test_a_last_day_on_which_nobody_wrote_has_no_messages():
+    told = cards(page_of({"ann": f"message_sent:60 view:{DAY + 60} view:{2 * DAY + 60}"}, now=NOW))
+    assert "Messages, Tue 06 Jan" in told[2]
+    assert '<div class="wb-number">0</div>' in told[2]
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "Pacific/Auckland", "America/St_Johns"])
+def test_the_first_day_shown_is_a_whole_one(timezone):
+    every_hour = " ".join(f"message_sent:{hour * 60}" for hour in range(5 * 24))
+    page = page_of({"ann": every_hour}, Settings(timezone=timezone), days=3, now=NOW)
+    first = next(mark.y[0] for mark in lines_of(page) if "messages" in mark.labels)
+    assert first == 24
+
+
+def test_an_event_dated_after_the_present_does_not_move_it():
+    page = page_of({"ann": f"view:60 view:{DAY + 60}", "odd": f"view:{30 * DAY}"}, now=NOW)
+    assert "Active users, Tue 06 Jan" in cards(page)[0]
+    assert "20 Jan 2026" in with_class(page, "wb-head")[0].value
+
+
+def test_nothing_but_events_after_the_present_is_an_empty_page():
+    assert all("n/a" in card for card in cards(page_of({"odd": f"view:{30 * DAY}"}, now=NOW))[:3])
 
 
 def test_the_charts_hold_the_rows_of_the_answers(bench):
-    page = pages.main(bench, now=NOW)
-    lines = [mark for figure in widgets_of(page) if isinstance(figure, bqplot.Figure) for mark in figure.marks]
-    drawn = [list(mark.y) for mark in lines if isinstance(mark, bqplot.Lines)]
-    assert list(map(float, bench.active_users(now=NOW).frame["users"])) in drawn
-    assert list(map(float, bench.message_volume(now=NOW).frame["messages"])) in drawn
+    drawn = [list(mark.y) for mark in lines_of(pages.main(bench, now=NOW))]
+    active, messages = bench.active_users(now=bench.last_event).frame, bench.message_volume(now=bench.last_event).frame
+    assert list(map(float, active["users"][active["mature"]])) in drawn
+    assert list(map(float, messages["messages"][messages["mature"]])) in drawn
 
 
 def test_the_page_says_how_far_its_data_reach_and_which_version_they_are(bench):
@@ -65,12 +119,13 @@ def test_a_raid_is_listed_as_text(bench):
         if "Latest raids" in getattr(w.children[0], "value", "")
     ]
     assert "r&lt;1&gt;" in tile.children[0].value
+    assert "05 Jan 01:40" in tile.children[0].value
     assert "running" in tile.children[0].value
 
 
 def test_an_empty_lake_says_how_to_fill_it():
     page = pages.main(Bench(store_of({}), Settings()))
-    assert "workbench ingest FILE" in page.children[0].value
+    assert "<code>workbench ingest FILE</code>" in page.children[0].value
 
 
 def test_a_lake_that_is_not_there_is_named_and_not_made(tmp_path):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -81,19 +82,38 @@ def test_a_visitor_cannot_choose_another_template(page):
     assert "cdn" not in text
 
 
+# What a suite in the background or under nohup was started with would be handed on, and nothing heard.
 SERVE = """
-import sys
+import signal, sys
 from pathlib import Path
 from workbench.dashboards.serve import serve
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.Handlers[sys.argv[2]])
 serve(Path(sys.argv[1]), port=0, announce=lambda line: print(line, flush=True))
 """
 
 
+@contextmanager
+def served(hangup="SIG_DFL"):
+    command = [sys.executable, "-c", SERVE, str(NOTEBOOKS), hangup]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, process.stdout.readline().split()[1]
+        finally:
+            process.terminate()
+
+
+def test_under_nohup_it_outlives_its_terminal():
+    with served(hangup="SIG_IGN") as (process, url):
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+        assert answer(urljoin(url, "/"))[0] == 200
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_whatever_ends_it_ends_voila_too(number):
-    command = [sys.executable, "-c", SERVE, str(NOTEBOOKS)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        url = process.stdout.readline().split()[1]
+    with served() as (process, url):
         process.send_signal(number)
         assert process.wait(30) == 0
     with pytest.raises(urllib.error.URLError, match="refused"):

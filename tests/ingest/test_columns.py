@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workbench.ingest import columns
@@ -58,9 +58,12 @@ SCHEMA = pa.schema(
 )
 
 
-@given(
-    tables, st.sampled_from([FLAT, msgspec.structs.replace(FLAT, without_id="hash", fields=FIELDS | {"value": "n"})])
-)
+HASHED = msgspec.structs.replace(FLAT, without_id="hash", fields=FIELDS | {"value": "n"})
+NOTHING = dict.fromkeys(SCHEMA.names)
+
+
+@example([NOTHING | {"kind": "x", "who": "x", "when": "2026-11-01 09:00:00", "colour": ""}], HASHED)
+@given(tables, st.sampled_from([FLAT, HASHED]))
 def test_columns_give_what_the_same_rows_give_as_lines(rows, mapping):
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     assert columns.fits(mapping, table)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import InvalidArgument
 from workbench.metrics.activity import active_users, message_volume
+from workbench.metrics.calendars import PERIODS
 from workbench.testing import START, store_of
 
 NOW = "2026-02-01"
@@ -45,8 +46,10 @@ def test_a_day_begins_where_the_clocks_of_the_zone_say():
 
 
 def test_a_day_that_is_not_over_is_not_mature():
-    frame = active_users(store_of({"ann": f"view:0 view:{DAY}"}).snapshot(), now="2026-01-06T12:00").frame
-    assert frame["mature"].tolist() == [True, False]
+    answer = active_users(store_of({"ann": f"view:0 view:{DAY}"}).snapshot(), now="2026-01-06T12:00")
+    assert answer.frame["mature"].tolist() == [True, False]
+    assert [(line.dashed, line.label) for line in answer.chart().marks] == [(False, "users"), (True, "users")]
+    assert answer.chart().note == "UTC, dashed: not over yet"
 
 
 def test_what_happened_after_now_is_not_seen():
@@ -80,15 +83,19 @@ def test_a_period_that_is_none_is_refused():
 @given(
     st.dictionaries(st.sampled_from(["ann", "bob", "cy"]), st.lists(st.integers(0, 60 * DAY), min_size=1, max_size=9)),
     st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns"]),
+    st.sampled_from(PERIODS),
 )
-def test_counts_agree_with_a_walk_over_the_events(people, tz):
+def test_counts_agree_with_a_walk_over_the_events(people, tz, period):
     start = START.replace(month=3)  # the clocks change in these weeks
     journeys = {user: " ".join(f"view:{minute}" for minute in minutes) for user, minutes in people.items()}
-    seen = defaultdict(set)
+    seen, first = defaultdict(list), {}
     for user, minutes in people.items():
-        for minute in minutes:
-            seen[(start + timedelta(minutes=minute)).astimezone(ZoneInfo(tz)).date()].add(user)
-    frame = active_users(store_of(journeys, start=start).snapshot(), tz=tz, now="2026-12-01").frame
-    assert {row.period: row.users for row in frame.itertuples() if row.users} == {
-        day: len(users) for day, users in seen.items()
-    }
+        for minute in sorted(minutes):
+            day = (start + timedelta(minutes=minute)).astimezone(ZoneInfo(tz)).date()
+            begins = {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}[period]
+            seen[begins].append(user)
+            first.setdefault(user, begins)
+    frame = active_users(store_of(journeys, start=start).snapshot(), period=period, tz=tz, now="2026-12-01").frame
+    found = {row.period: (row.users, row.new_users, row.events) for row in frame.itertuples() if row.users}
+    new = [*first.values()]
+    assert found == {begins: (len(set(users)), new.count(begins), len(users)) for begins, users in seen.items()}

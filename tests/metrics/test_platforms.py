@@ -16,6 +16,12 @@ def test_who_uses_two_platforms_counts_on_both_but_has_one_main_platform():
     assert "people use 0.5 further platforms on average" in answer.reading()
 
 
+def test_more_platforms_than_colours_end_in_one_slice_of_others():
+    events = [event for number in range(10) for event in events_of({f"user {number}": "view:0"}, platform=f"p{number}")]
+    (ring,) = platform_distribution(MemoryStore(stored(events)).snapshot(), now=NOW).chart().marks
+    assert (ring.labels[-1], ring.values[-1], sum(ring.values)) == ("3 others", 3.0, 10.0)
+
+
 def test_events_without_a_platform_are_shown_as_such():
     answer = platform_distribution(store_of({"ann": "view:0"}).snapshot(), now=NOW)
     assert answer.frame["platform"].tolist() == ["(none)"]

@@ -31,6 +31,24 @@ def test_people_who_joined_count_once_and_the_end_says_how_it_went():
     assert "after 30 min in the median" in answer.reading()
 
 
+def test_an_end_that_does_not_say_how_is_drawn_as_an_end():
+    told = raid("r2", {"ann": "raid_started:0 raid_ended:60"})
+    answer = raids(raid("r1", {"ann": "raid_started:0"}), raid("r1", {"end": "raid_ended:30"}, success=True), told)
+    assert [mark.label for mark in answer.chart().marks] == ["succeeded", "ended"]
+    assert "2 ended, after 45 min in the median; of the 1 that say how, 100.0% succeeded." in answer.reading()
+    assert raids(told).reading().endswith("none says how.")
+
+
+def test_of_two_ends_the_later_says_how_it_went():
+    start = raid("r1", {"ann": "raid_started:0"})
+    ends = [
+        raid("r1", {f"end {minute}": f"raid_ended:{minute}"}, success=success)
+        for minute, success in ((30, True), (40, False))
+    ]
+    for order in (ends, ends[::-1]):
+        assert raids(start, *order).frame["success"].tolist() == [False]
+
+
 def test_a_raid_without_an_end_is_running():
     answer = raids(raid("r1", {"ann": "raid_started:0 raid_joined:1"}))
     assert answer.frame["running"].tolist() == [True]

@@ -170,6 +170,7 @@ def _dots(chart: Chart, mark: Line | Points, x: Axis, color: str, *, seen: bool)
         "default_size": 40,
         "opacities": [1.0 if seen or at in alone else 0.0 for at in known],
         "stroke": look.PAPER if seen else None,
+        "apply_clip": False,  # a dot on the edge is whole
     }
     return Part(bqplot.Scatter, traits, _XY, {"fields": ["name"], "show_labels": False})
 

@@ -10,11 +10,9 @@ from typing import Annotated, Final
 import typer
 
 from workbench import config
+from workbench.cli.lakes import StoreOption, open_lake
 from workbench.cli.show import columns
 from workbench.errors import InvalidArgument, StoreCorrupt
-from workbench.store.lake import LakeStore
-
-StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the lake; the settings' if not given.")]
 
 rejects = typer.Typer(no_args_is_help=True, help="Messages that were no events: why, and how to try them again.")
 lake = typer.Typer(no_args_is_help=True, help="Housekeeping of the lake: layout, expiry, free disk space.")
@@ -73,7 +71,7 @@ def ingest(
     from workbench.ingest.files import ingest as ingest_  # noqa: PLC0415
 
     bar = partial(tqdm, disable=None)  # none where the output is not a terminal
-    summary = ingest_(_lake(store, create=True), path, mapping=mapping, format=format, progress=bar)
+    summary = ingest_(open_lake(store, create=True), path, mapping=mapping, format=format, progress=bar)
     typer.echo(summary.reading())
 
 
@@ -87,7 +85,7 @@ def list_rejects(
     """List messages that were set aside, the newest first."""
     from workbench.ingest import rejects as room  # noqa: PLC0415
 
-    found = room.list_(_lake(store).control, reason=reason, limit=limit)
+    found = room.list_(open_lake(store).control, reason=reason, limit=limit)
     if not found:
         typer.echo("No rejects.")
         return
@@ -102,7 +100,7 @@ def show_reject(
     """Print one message as it came, and why it is no event."""
     from workbench.ingest import rejects as room  # noqa: PLC0415
 
-    found = room.show(_lake(store).control, reject_id)
+    found = room.show(open_lake(store).control, reject_id)
     typer.echo(f"{found.reason}: {found.detail}\n{found.name}, position {found.position}, {found.size_bytes:,} bytes\n")
     typer.echo(found.original)
 
@@ -117,7 +115,7 @@ def replay_rejects(
     """Try messages that were set aside again; what is an event now goes into the lake, once."""
     from workbench.ingest import rejects as room  # noqa: PLC0415
 
-    typer.echo(room.replay(_lake(store), reason=reason, mapping=mapping).reading())
+    typer.echo(room.replay(open_lake(store), reason=reason, mapping=mapping).reading())
 
 
 @lake.command("compact", epilog="Example: workbench lake compact --full")
@@ -127,7 +125,7 @@ def compact(
     store: StoreOption = None,
 ) -> None:
     """Sort what has arrived by user and time, and drop repeated events."""
-    dropped = _lake(store).maintain(full=full)
+    dropped = open_lake(store).maintain(full=full)
     typer.echo(f"Compacted; {dropped:,} repeated events dropped.")
 
 
@@ -141,7 +139,7 @@ def expire(
 ) -> None:
     """Drop events older than the retention; importing old exports never drops anything by itself."""
     before = datetime.now(UTC) - timedelta(days=days or config.load().retention_days)
-    dropped = _lake(store).expire(before=before)
+    dropped = open_lake(store).expire(before=before)
     typer.echo(f"{dropped:,} events from before {before:%Y-%m-%d %H:%M} UTC dropped.")
 
 
@@ -155,7 +153,7 @@ def vacuum(
 ) -> None:
     """Delete files that no version inside the grace needs."""
     grace = config.load().vacuum_grace_hours if grace_hours is None else grace_hours
-    gone = _lake(store).vacuum(grace_hours=grace)
+    gone = open_lake(store).vacuum(grace_hours=grace)
     typer.echo(f"{len(gone):,} files deleted.")
 
 
@@ -168,7 +166,7 @@ def doctor(
     store: StoreOption = None,
 ) -> None:
     """Say how the lake is; with --scrub, whether any of its files is damaged. Exit 1 if so."""
-    opened = _lake(store)
+    opened = open_lake(store)
     snapshot = opened.snapshot()
     waiting = sum(file.rows for file in snapshot.files if file.in_tail)
     size = sum(file.size for file in snapshot.files) / 1e6
@@ -195,10 +193,6 @@ def show_config() -> None:
     fields = type(settings).model_fields
     rows = [(name, str(getattr(settings, name)), field.description or "") for name, field in fields.items()]
     typer.echo(columns(("setting", "value", "meaning"), rows))
-
-
-def _lake(store: str | None, *, create: bool = False) -> LakeStore:
-    return LakeStore(config.resolved(store or config.load().store), create=create)
 
 
 def _day(text: str) -> date:

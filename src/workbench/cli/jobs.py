@@ -10,11 +10,9 @@ import typer
 import yaml
 
 from workbench import config
+from workbench.cli.lakes import StoreOption, open_lake
 from workbench.cli.show import columns
 from workbench.errors import InvalidArgument
-from workbench.store.lake import LakeStore
-
-StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the lake; the settings' if not given.")]
 
 runs = typer.Typer(no_args_is_help=True, help="What was run, when, and how it went.")
 
@@ -94,7 +92,7 @@ def list_runs(
     """List the latest runs, the newest first."""
     from workbench.pipeline import runs as history  # noqa: PLC0415
 
-    found = history.list_(_lake(store).control, limit=limit)
+    found = history.list_(open_lake(store).control, limit=limit)
     if not found:
         typer.echo("Nothing was run yet: `workbench run --source FILE`")
         return
@@ -112,7 +110,7 @@ def show_run(
     from workbench.pipeline import runs as history  # noqa: PLC0415
     from workbench.pipeline.show import line  # noqa: PLC0415
 
-    found = history.show(_lake(store).control, run_id)
+    found = history.show(open_lake(store).control, run_id)
     typer.echo(f"{found.run_id} {found.status}, data {found.data_version or 'unknown'}\n{found.params}\n{found.detail}")
     for task in found.tasks:
         typer.echo(line(task))
@@ -135,7 +133,3 @@ def serve(
         store=str(config.resolved(store or settings.store)),
         announce=typer.echo,
     )
-
-
-def _lake(store: str | None) -> LakeStore:
-    return LakeStore(config.resolved(store or config.load().store), create=False)

@@ -6,6 +6,7 @@ They carry CSS classes (`wb-…`) and no colours: the page's style sheet decides
 from __future__ import annotations
 
 import html
+import re
 from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _COLUMN: Final = 380
 _GAP: Final = 54
+_COMMAND: Final = re.compile(r"`([^`]+)`")
 _UP: Final = "\N{BLACK UP-POINTING TRIANGLE}"
 _DOWN: Final = "\N{BLACK DOWN-POINTING TRIANGLE}"
 
@@ -75,11 +77,11 @@ def trend(value: float | None, before: float | None, compared: str) -> str:
     """
     if value is None or before is None or value != value or before != before:  # noqa: PLR0124 - NaN
         return ""
+    if value == before:
+        return f"same as {compared}"
     if before == 0:
         return f"0 {compared}"
     change = value / before - 1
-    if change == 0:
-        return f"same as {compared}"
     return f"{_UP if change > 0 else _DOWN} {number(abs(change), 'percent')} on {compared}"
 
 
@@ -92,12 +94,18 @@ def tile(chart: Chart, *, span: int = 1) -> widgets.VBox:
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> widgets.VBox:
     """Show rows of text under a head; `empty` is said where there are none."""
     columns = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in head)
-    lines = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>" for cells in rows)
+    lines = "".join(f"<tr>{''.join(map(_cell, cells))}</tr>" for cells in rows)
     body = f"<table><thead><tr>{columns}</tr></thead><tbody>{lines}</tbody></table>" if rows else html.escape(empty)
     return widgets.VBox([widgets.HTML(f'<div class="wb-title">{html.escape(title)}</div>{body}')]).add_class("wb-tile")
 
 
+def _cell(text: str) -> str:
+    """Write a cell; its title shows all of a text that the column has no room for."""
+    return f'<td title="{html.escape(text)}">{html.escape(text)}</td>'
+
+
 def message(title: str, text: str, *, error: bool = False) -> widgets.VBox:
-    """Show a page that has nothing but something to say."""
-    said = widgets.HTML(f"<h1>{html.escape(title)}</h1><p>{html.escape(text)}</p>")
+    """Show a page that has nothing but something to say; what is between backticks is to be typed."""
+    words = _COMMAND.sub(r"<code>\1</code>", html.escape(text))
+    said = widgets.HTML(f"<h1>{html.escape(title)}</h1><p>{words}</p>")
     return widgets.VBox([said.add_class("wb-error" if error else "wb-empty")]).add_class("wb-page")

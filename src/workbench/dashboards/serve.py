@@ -109,8 +109,12 @@ def address(host: str, port: int, page: str = f"render/{PAGE}") -> str:
 
 @contextmanager
 def _ended() -> Iterator[None]:
-    """Take the end of a service, or of its terminal, for Ctrl-C: else Voilà would stay, and keep the port."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    """Take the end of a service, or of its terminal, for Ctrl-C: else Voilà would stay, and keep the port.
+
+    What is ignored stays ignored: that is what `nohup` asks for.
+    """
+    heard = [end for end in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(end) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in heard}
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from workbench.events import EVENT_TABLE, LABELS
 from workbench.ingest.mappings import REST, SPREAD, Mapping
 from workbench.ingest.rows import NO_ID, unfed
-from workbench.validate import is_text, simple
+from workbench.validate import is_text, plain, simple
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -141,7 +141,7 @@ def _simple_type(kind: pa.DataType) -> pa.DataType:
 
 def _printable(column: pa.ChunkedArray) -> pa.Array:
     """Make of times, which Python may not reach, text; and of text that is not UTF-8 what can be printed."""
-    array = simple(column) if column.num_chunks else column
+    array = plain(column)
     if pa.types.is_date(array.type):
         array = array.cast(pa.timestamp("ms"))
     if pa.types.is_timestamp(array.type):

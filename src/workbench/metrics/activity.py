@@ -58,7 +58,7 @@ class ActiveUsers(Answer):
             y_label=f"people with any event that {self.definition.period}",
             x_scale="time",
             marks=over_time(self.frame, "users"),
-            note=note(self.definition),
+            note=note(self.definition, over=bool(self.frame["mature"].all())),
         )
 
     def reading(self) -> str:
@@ -92,7 +92,7 @@ class MessageVolume(Answer):
             y_label=f"messages per {self.definition.period}",
             x_scale="time",
             marks=over_time(self.frame, "messages"),
-            note=note(self.definition),
+            note=note(self.definition, over=bool(self.frame["mature"].all())),
         )
 
     def reading(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from workbench.charts.formats import number
+from workbench.charts.look import PALETTE
 from workbench.charts.spec import Chart, Slices
 from workbench.metrics import arguments, queries
 from workbench.metrics.series import SpanDefinition
@@ -42,10 +43,14 @@ class PlatformDistribution(Answer):
         return int(self.frame["main_users"].sum())
 
     def chart(self) -> Chart:
-        """Draw the people as a ring, each at the platform where they do most."""
+        """Draw the people as a ring, each at the platform where they do most; the smallest are one slice of others."""
         main = self.frame[self.frame["main_users"] > 0].sort_values("main_users", ascending=False, kind="stable")
-        ring = Slices(labels=tuple(main["platform"]), values=tuple(map(float, main["main_users"])))
-        return Chart(title="Platforms", y_label="people, by where they do most", marks=(ring,) if len(main) else ())
+        labels, values = list(main["platform"]), [float(users) for users in main["main_users"]]
+        if len(labels) > len(PALETTE):  # a colour used twice would tell nothing
+            kept = len(PALETTE) - 1
+            labels[kept:], values[kept:] = [f"{len(labels) - kept} others"], [sum(values[kept:])]
+        ring = Slices(labels=tuple(labels), values=tuple(values))
+        return Chart(title="Platforms", y_label="people, by where they do most", marks=(ring,) if labels else ())
 
     def reading(self) -> str:
         """Say which is largest, and how many people more than one share."""

@@ -45,6 +45,7 @@ class RaidActivity(Answer):
         groups = {
             "succeeded": self.frame["success"].eq(True),
             "failed": self.frame["success"].eq(False),
+            "ended": self.frame["success"].isna() & ~self.frame["running"],
             "running": self.frame["running"],
         }
         marks = tuple(
@@ -64,18 +65,20 @@ class RaidActivity(Answer):
         """Say how many raids there were, how many joined, and how many succeeded."""
         if self.frame.empty:
             return "No raid ran in this time."
-        ended = self.frame.dropna(subset=["ended_at"])
-        seconds = (ended["ended_at"] - ended["started_at"]).dt.total_seconds()
-        ends = (
-            f" {number(self.success_rate, 'percent')} of the {len(ended):,} that ended succeeded, after "
-            f"{duration(float(seconds.median()))} in the median."
-            if len(ended)
-            else " None has ended yet."
-        )
         return (
             f"{len(self.frame):,} raids, with {self.frame['participants'].median():,.0f} people in the median;"
-            f" {int(self.frame['running'].sum())} are running.{ends}"
+            f" {int(self.frame['running'].sum())} are running. {self._ends()}"
         )
+
+    def _ends(self) -> str:
+        ended = self.frame[~self.frame["running"]]
+        if ended.empty:
+            return "None has ended yet."
+        lasted = duration(float((ended["ended_at"] - ended["started_at"]).dt.total_seconds().median()))
+        told = int(ended["success"].notna().sum())
+        rate = number(self.success_rate, "percent")
+        success = f"of the {told:,} that say how, {rate} succeeded" if told else "none says how"
+        return f"{len(ended):,} ended, after {lasted} in the median; {success}."
 
 
 def raid_activity(

@@ -73,10 +73,10 @@ def over_time(frame: pd.DataFrame, column: str) -> tuple[Line, ...]:
         return ()
     over = int(frame["mature"].sum())
     instants, values = [*map(_instant, frame["period"])], [*map(float, frame[column])]
-    lines = [Line(x=tuple(instants[:over]), y=tuple(values[:over]))] if over else []
+    lines = [Line(x=tuple(instants[:over]), y=tuple(values[:over]), label=column)] if over else []
     if over < len(values):
         begin = max(over - 1, 0)
-        lines.append(Line(x=tuple(instants[begin:]), y=tuple(values[begin:]), label="not over yet", dashed=True))
+        lines.append(Line(x=tuple(instants[begin:]), y=tuple(values[begin:]), label=column, dashed=True))
     return tuple(lines)
 
 
@@ -85,11 +85,14 @@ def drawn(instants: Iterable[pd.Timestamp], tz: str) -> list[datetime]:
     return [instant.tz_convert(tz).to_pydatetime() for instant in instants]
 
 
-def note(asked: SpanDefinition) -> str:
-    """Say in short what a chart over time shows: its time zone, and its end where one was asked for."""
-    if asked.until is None:
-        return asked.tz
-    return f"{asked.tz}, before {asked.until.astimezone(arguments.zone(asked.tz)):%d %b %Y %H:%M}"
+def note(asked: SpanDefinition, *, over: bool = True) -> str:
+    """Say in short what a chart over time shows: its time zone, its end where one was asked for, what dashes mean."""
+    parts = [asked.tz]
+    if asked.until is not None:
+        parts.append(f"before {asked.until.astimezone(arguments.zone(asked.tz)):%d %b %Y %H:%M}")
+    if not over:
+        parts.append("dashed: not over yet")
+    return ", ".join(parts)
 
 
 def _instant(start: Hashable) -> datetime:
