@@ -281,3 +281,25 @@ def test_a_large_batch_of_a_source_that_another_took_is_refused(lake, bulk, monk
     monkeypatch.setattr(lake, "_table", lambda: next(opened))
     with pytest.raises(StoreConflict):
         lake.append(batch({"ann": "view:0 buy:1"}), source="file", start=0, end=2, ingested_at=NOON)
+
+
+def test_all_of_a_person_is_in_one_part_and_every_event_in_some(lake):
+    people = {f"user {number}": "view:0 view:60000 buy:90000" for number in range(40)}
+    put(lake, people)
+    lake.maintain()
+    put(lake, {name: "late:1" for name in people}, at=NOON + timedelta(days=1))
+    snapshot = lake.snapshot()
+    seen = [snapshot.query("SELECT user_id, event_id FROM events", part=part) for part in range(snapshot.parts)]
+    parts = [set(part["user_id"].to_pylist()) for part in seen]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == len(people)
+    assert {event for part in seen for event in part["event_id"].to_pylist()} == set(told(lake))
+
+
+def test_a_part_is_as_known_at_an_instant_too(lake):
+    put(lake, {"ann": "view:0"})
+    put(lake, {"ann": "buy:1"}, at=NOON + timedelta(days=1))
+    snapshot = lake.snapshot(known_at=NOON)
+    counts = [
+        snapshot.query("SELECT count(*) AS n FROM events", part=part)["n"][0].as_py() for part in range(snapshot.parts)
+    ]
+    assert sum(counts) == 1

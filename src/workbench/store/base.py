@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -11,6 +11,8 @@ from workbench.events import EVENT_TABLE
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+Engine: TypeAlias = Literal["duckdb", "clickhouse"]
 
 SOURCE_START: Final = 0
 """The position of a source that nothing was taken from yet."""
@@ -39,15 +41,24 @@ class Snapshot(Protocol):
     def known_at(self) -> datetime | None:
         """Only events ingested up to this instant are seen; `None` for all of the version."""
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
-        """Run one SELECT (DuckDB's dialect) over the view `events`.
+    @property
+    def engine(self) -> Engine:
+        """Which database answers, and so in whose words `query` is to be asked."""
+
+    @property
+    def parts(self) -> int:
+        """Into how many parts the people are divided, by which big questions go. All of a person is in one."""
+
+    def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
+        """Run one SELECT over the view `events`.
 
         `events` has one row per event (the columns of `STORED_EVENT`, each `event_id` once), in no
-        particular order. Times are `TIMESTAMPTZ`, the session's time zone is UTC.
+        particular order. Times have microseconds, the session's time zone is UTC.
 
         Args:
-            sql: The statement, with `$name` for each value.
+            sql: The statement in the words of `engine`, with `$name` for each value.
             params: The values, bound and never formatted in.
+            part: See only the events of the people in this part, 0-based.
 
         Raises:
             StoreCorrupt: A file of the version is missing or unreadable.

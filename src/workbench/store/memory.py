@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workbench.store import duck
 from workbench.store.base import STORED_EVENT
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class MemorySnapshot:
     """A fixed set of events, held as one DuckDB table. A repeated `event_id` counts once, the first ingested."""
 
+    engine: Final = "duckdb"
+    parts: Final = 1
+
     def __init__(self, events: pa.Table, *, known_at: datetime | None = None) -> None:
         """Take `events` (columns of `STORED_EVENT`)."""
         self.known_at = known_at
@@ -27,7 +30,7 @@ class MemorySnapshot:
         self._engine.unregister("given")
         self.data_version = f"frame-{_fingerprint(events)}"
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
+    def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
         """Run one SELECT over the view `events`; see `Snapshot.query`."""
         return duck.select(self._engine.cursor(), sql, params or {})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 import pyarrow as pa
@@ -28,6 +28,9 @@ COLUMNS = ", ".join(duck.quote_name(name) for name in STORED_EVENT.names)
 class LakeSnapshot:
     """The events of one version. Safe to ask from several threads."""
 
+    engine: Final = "duckdb"
+    parts: Final = arrivals.BUCKETS
+
     def __init__(
         self, root: Path, version: int, files: Sequence[LakeFile], *, known_at: datetime | None = None
     ) -> None:
@@ -46,7 +49,7 @@ class LakeSnapshot:
         suffix = "" if self.known_at is None else f" as known at {self.known_at.isoformat()}"
         return f"{self.version}-{hashlib.blake2b(names.encode(), digest_size=4).hexdigest()}{suffix}"
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
+    def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
         """Run one SELECT over the view `events`; see `base.Snapshot.query`."""
         with self._damage_named():
             with self._lock:
@@ -54,6 +57,8 @@ class LakeSnapshot:
                     self._engine = self._open()
                 cursor = self._engine.cursor()
             try:
+                if part is not None:
+                    cursor.execute(f"USE part_{part:d}")
                 return duck.select(cursor, sql, params or {})
             finally:
                 cursor.close()
@@ -72,26 +77,44 @@ class LakeSnapshot:
             raise StoreCorrupt(_explained(self.root, damaged)) from error
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        """Open an engine with the view `events` of everybody, and one in a schema of its own for each part."""
         engine = duck.connect(allowed=[self.root.parent])
-        history = duck.parquet(self.root, [file.path for file in self.files if not file.in_tail])
-        tail = duck.parquet(self.root, [file.path for file in self.files if file.in_tail])
-        known = (
-            "true"
-            if self.known_at is None
-            else f"ingested_at <= {duck.quote_text(self.known_at.isoformat())}::TIMESTAMPTZ"
-        )
-        sources = [f"SELECT {COLUMNS} FROM {history} WHERE {known}"] if history else []  # noqa: S608 - own files
-        if tail:
-            arrived = duck.select(engine, f"SELECT {COLUMNS} FROM {tail} WHERE {known}", {})  # noqa: S608 - own files
-            rows = arrivals.new_rows(arrived, history, root=self.root)
-            engine.register("new_events", arrived.take(pa.array(rows)))
-            engine.execute("CREATE TABLE tail AS SELECT * FROM new_events")
-            sources.append("SELECT * FROM tail")
-        if not sources:
-            engine.execute(f"CREATE TABLE nothing ({duck.COLUMN_TYPES})")
-            sources.append("SELECT * FROM nothing")
-        engine.execute(f"CREATE VIEW events AS {' UNION ALL '.join(sources)}")
+        history = [file for file in self.files if not file.in_tail]
+        tail = self._tail(engine)
+        engine.execute(f"CREATE VIEW events AS {self._source(history, tail)}")
+        for part in range(self.parts):
+            own = [file for file in history if file.bucket == part]
+            waiting = tail and f"{tail} WHERE user_key & {arrivals.BUCKETS - 1} = {part}"
+            engine.execute(f"CREATE SCHEMA part_{part}")
+            engine.execute(f"CREATE VIEW part_{part}.events AS {self._source(own, waiting)}")
         return engine
+
+    def _source(self, files: Sequence[LakeFile], tail: str) -> str:
+        """Write the SELECT of the events in some files, in their order, and of the tail."""
+        history = duck.parquet(self.root, [file.path for file in files])
+        parts = [f"SELECT {COLUMNS} FROM {history} WHERE {self._known}"] if history else []  # noqa: S608 - own files
+        if tail:
+            parts.append(tail)
+        return " UNION ALL ".join(parts) or f"SELECT {COLUMNS} FROM main.nothing"  # noqa: S608 - own names
+
+    def _tail(self, engine: duckdb.DuckDBPyConnection) -> str:
+        """Keep what has arrived and is not sorted yet in memory, each event once; empty text if there is nothing."""
+        engine.execute(f"CREATE TABLE nothing ({duck.COLUMN_TYPES})")
+        tail = duck.parquet(self.root, [file.path for file in self.files if file.in_tail])
+        if not tail:
+            return ""
+        history = duck.parquet(self.root, [file.path for file in self.files if not file.in_tail])
+        arrived = duck.select(engine, f"SELECT {COLUMNS} FROM {tail} WHERE {self._known}", {})  # noqa: S608 - own files
+        rows = arrivals.new_rows(arrived, history, root=self.root)
+        engine.register("new_events", arrived.take(pa.array(rows)))
+        engine.execute("CREATE TABLE tail AS SELECT * FROM new_events")
+        return f"SELECT {COLUMNS} FROM main.tail"  # noqa: S608 - own names
+
+    @property
+    def _known(self) -> str:
+        if self.known_at is None:
+            return "true"
+        return f"ingested_at <= {duck.quote_text(self.known_at.isoformat())}::TIMESTAMPTZ"
 
 
 def _explained(root: Path, damaged: Mapping[str, str]) -> str:

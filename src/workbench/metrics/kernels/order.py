@@ -1,0 +1,96 @@
+"""Rows of one part of the people, brought into the order of persons and time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.metrics.kernels.compiled import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@compiled
+def is_ordered(key: NDArray[np.int64], at: NDArray[np.int64], tie: NDArray[np.int64]) -> bool:
+    """Whether rows are ordered by `key`, then `at`, then `tie`."""
+    for row in range(1, len(key)):
+        if key[row] != key[row - 1]:
+            if key[row] < key[row - 1]:
+                return False
+        elif at[row] < at[row - 1] or (at[row] == at[row - 1] and tie[row] < tie[row - 1]):
+            return False
+    return True
+
+
+@compiled
+def people(key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where the rows of each person begin, and behind the last where they end; rows are ordered by `key`."""
+    first = np.empty(len(key) + 1, dtype=np.int64)
+    count = 0
+    for row in range(len(key)):
+        if row == 0 or key[row] != key[row - 1]:
+            first[count] = row
+            count += 1
+    first[count] = len(key)
+    return first[: count + 1].copy()
+
+
+@compiled
+def sort_within(
+    first: NDArray[np.int64], at: NDArray[np.int64], tie: NDArray[np.int64], order: NDArray[np.int64]
+) -> None:
+    """Sort the rows of each person by `at`, then `tie`; `order` has the numbers of rows, and is sorted in place.
+
+    The rows of a person are a few sorted runs one after the other, so they are merged two by two until one is left.
+    """
+    longest = 0
+    for person in range(len(first) - 1):
+        longest = max(longest, first[person + 1] - first[person])
+    buffer = np.empty(longest, dtype=np.int64)
+    for person in range(len(first) - 1):
+        while _merged(first[person], first[person + 1], at, tie, order, buffer) > 1:
+            pass
+
+
+@compiled
+def _merged(
+    begin: int,
+    end: int,
+    at: NDArray[np.int64],
+    tie: NDArray[np.int64],
+    order: NDArray[np.int64],
+    buffer: NDArray[np.int64],
+) -> int:
+    """Merge every two runs that follow on each other into one; return how many are left."""
+    runs = 0
+    while begin < end:
+        middle = _run(begin, end, at, tie, order)
+        stop = _run(middle, end, at, tie, order) if middle < end else end
+        left, right = 0, middle
+        buffer[: middle - begin] = order[begin:middle]
+        place = begin
+        while left < middle - begin and right < stop:
+            one, other = buffer[left], order[right]
+            if at[other] < at[one] or (at[other] == at[one] and tie[other] < tie[one]):
+                order[place] = other
+                right += 1
+            else:
+                order[place] = one
+                left += 1
+            place += 1
+        order[place : place + middle - begin - left] = buffer[left : middle - begin]
+        begin = stop
+        runs += 1
+    return runs
+
+
+@compiled
+def _run(begin: int, end: int, at: NDArray[np.int64], tie: NDArray[np.int64], order: NDArray[np.int64]) -> int:
+    """Return where the sorted run that begins at a place ends."""
+    for place in range(begin + 1, end):
+        before, here = order[place - 1], order[place]
+        if at[here] < at[before] or (at[here] == at[before] and tie[here] < tie[before]):
+            return place
+    return end

@@ -1,0 +1,109 @@
+"""What each person did, in order: the rows behind every question that goes person by person.
+
+A store that keeps its events sorted by person hands them out part by part, almost in order; here they are brought
+into order and given to a kernel, two parts at a time.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from workbench.store.base import Snapshot
+
+Result = TypeVar("Result")
+Column: TypeAlias = "NDArray[Any]"
+
+AT_ONCE: Final = 2
+"""Parts that are worked on side by side: more would need more memory at once, and the engine has threads of its own."""
+
+KEY, AT, TIE = "user_key", "at", "tie"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the people of one part did: one row per event, ordered by person, then time, then `tie`.
+
+    Attributes:
+        user_key: One per person.
+        first: Where the rows of each person begin; one more than people, the last is the number of rows.
+        at: When each event occurred, in microseconds since 1970 (UTC).
+        columns: What else was asked for, by name.
+    """
+
+    user_key: NDArray[np.int64]
+    first: NDArray[np.int64]
+    at: NDArray[np.int64]
+    columns: Mapping[str, Column]
+
+
+def by_person(
+    snapshot: Snapshot, sql: str, params: Mapping[str, object], kernel: Callable[[Rows], Result]
+) -> list[Result]:
+    """Give the rows of each part of the people to a kernel.
+
+    Args:
+        snapshot: Whom to ask.
+        sql: A SELECT of `user_key`, `at` (microseconds since 1970) and other numeric columns, none of them null; a
+            column `tie` orders the rows of one person and instant. In no particular order, one row per event.
+        params: The values bound in it.
+        kernel: Takes the rows of one part. It runs in a thread, so what it does should not hold Python's lock.
+
+    Returns:
+        What the kernel made of each part, in the order of the parts.
+    """
+
+    def work(part: int) -> Result:
+        return kernel(ordered(snapshot.query(sql, params, part=part)))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(work, range(snapshot.parts)))
+
+
+def ordered(table: pa.Table) -> Rows:
+    """Bring rows into order: by person, time, and tie."""
+    from workbench.metrics.kernels import order  # noqa: PLC0415 - loads Numba
+
+    columns = {name: _array(table[name]) for name in table.column_names}
+    key, at = columns.pop(KEY), columns.pop(AT)
+    tie = columns.pop(TIE, None)
+    tie = np.zeros(len(key), dtype=np.int64) if tie is None else tie.astype(np.int64, copy=False)
+    if not order.is_ordered(key, at, tie):
+        places = np.argsort(key, kind="stable")  # a merge of the few sorted runs that the rows come in
+        key = key[places]
+        order.sort_within(order.people(key), at, tie, places)
+        at, columns = at[places], {name: column[places] for name, column in columns.items()}
+    first = order.people(key)
+    return Rows(key[first[:-1]], first, at, columns)
+
+
+def _array(column: pa.ChunkedArray) -> Column:
+    """Return a column as NumPy, dictionaries as their codes."""
+    array = column.combine_chunks()
+    if pa.types.is_boolean(array.type):
+        return np.asarray(array.to_numpy(zero_copy_only=False))
+    return np.asarray(array.to_numpy())
+
+
+def user_ids(snapshot: Snapshot, keys: NDArray[np.int64]) -> list[str]:
+    """Return who is behind some keys: their `user_id`s, sorted."""
+    if not len(keys):
+        return []
+    found = snapshot.query(_USER_IDS[snapshot.engine], {"keys": [int(key) for key in keys]})
+    return sorted(found["user_id"].to_pylist())
+
+
+_USER_IDS: Final = {
+    "duckdb": "SELECT DISTINCT user_id FROM events WHERE user_key IN (SELECT unnest($keys))",
+    "clickhouse": "SELECT DISTINCT user_id FROM events WHERE has($keys, user_key)",
+}

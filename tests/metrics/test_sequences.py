@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.metrics import sequences
+from workbench.store.keys import user_key
+from workbench.testing import store_of
+
+SQL = "SELECT user_key, epoch_us(occurred_at) AS at, ascii(event_type) AS code FROM events"
+NEAR = st.integers(-3, 3)
+
+
+def walked(rows):
+    """List (person, time, column values …) row by row."""
+    people = np.repeat(rows.user_key, np.diff(rows.first))
+    columns = [column.tolist() for column in rows.columns.values()]
+    return list(zip(people.tolist(), rows.at.tolist(), *columns, strict=True))
+
+
+@given(st.lists(st.tuples(NEAR, NEAR, NEAR, st.integers(0, 9))))
+def test_rows_come_by_person_then_time_then_tie(given_rows):
+    columns = zip(*given_rows, strict=True) if given_rows else [[]] * 4
+    table = pa.table([pa.array(list(column), pa.int64()) for column in columns], names=["user_key", "at", "tie", "n"])
+    found = walked(sequences.ordered(table.append_column("t", table["tie"])))
+    assert [(key, at, tie) for key, at, _, tie in found] == [row[:3] for row in sorted(given_rows)]
+    assert sorted((key, at, tie, n) for key, at, n, tie in found) == sorted(given_rows)
+
+
+def test_a_tie_decides_between_rows_of_one_instant():
+    table = pa.table({"user_key": [1, 1, 1], "at": [5, 5, 4], "tie": [2, 1, 9], "n": [20, 10, 0]})
+    assert sequences.ordered(table).columns["n"].tolist() == [0, 10, 20]
+
+
+def test_every_person_has_a_beginning_and_an_end():
+    rows = sequences.ordered(pa.table({"user_key": [7, 3, 7], "at": [1, 1, 0]}))
+    assert (rows.user_key.tolist(), rows.first.tolist()) == ([3, 7], [0, 1, 3])
+
+
+def test_nobody_has_no_rows():
+    rows = sequences.ordered(pa.table({"user_key": pa.array([], pa.int64()), "at": pa.array([], pa.int64())}))
+    assert (rows.user_key.tolist(), rows.first.tolist()) == ([], [0])
+
+
+def test_a_kernel_sees_what_each_person_did_in_order():
+    snapshot = store_of({"ann": "b:9 a:0", "bob": "c:1"}).snapshot()
+    (found,) = sequences.by_person(snapshot, SQL, {}, walked)
+    codes = {person: [code for who, _, code in found if who == user_key(person)] for person in ("ann", "bob")}
+    assert codes == {"ann": [97, 98], "bob": [99]}
+
+
+def test_what_goes_wrong_in_a_kernel_is_told():
+    with pytest.raises(ZeroDivisionError):
+        sequences.by_person(store_of({"ann": "a:0"}).snapshot(), SQL, {}, lambda rows: 1 // 0)
+
+
+def test_people_behind_keys_are_named_in_order():
+    snapshot = store_of({"bob": "a:0 b:1", "ann": "a:0", "cy": "a:0"}).snapshot()
+    assert sequences.user_ids(snapshot, np.array([user_key("bob"), user_key("ann")])) == ["ann", "bob"]
+    assert sequences.user_ids(snapshot, np.array([], dtype=np.int64)) == []
