@@ -27,6 +27,9 @@ Column: TypeAlias = "NDArray[Any]"
 AT_ONCE: Final = 2
 """Parts that are worked on side by side: more would need more memory at once, and the engine has threads of its own."""
 
+MOST_RUNS: Final = 100
+"""Sorted runs that rows are merged from; of more, as a store that keeps no order gives them, they are sorted."""
+
 KEY, AT, TIE = "user_key", "at", "tie"
 
 
@@ -79,7 +82,8 @@ def ordered(table: pa.Table) -> Rows:
     tie = columns.pop(TIE, None)
     tie = np.zeros(len(key), dtype=np.int64) if tie is None else tie.astype(np.int64, copy=False)
     if not order.is_ordered(key, at, tie):
-        places = np.argsort(key, kind="stable")  # a merge of the few sorted runs that the rows come in
+        runs = order.runs(key, MOST_RUNS)
+        places = order.merge(key, runs) if len(runs) else np.argsort(key, kind="stable")
         key = key[places]
         order.sort_within(order.people(key), at, tie, places)
         at, columns = at[places], {name: column[places] for name, column in columns.items()}

@@ -38,6 +38,45 @@ def people(key: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @compiled
+def runs(key: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return where each run ordered by `key` begins, and behind the last where it ends; nothing if there are more."""
+    starts = np.zeros(most + 1, dtype=np.int64)
+    count = 1
+    for row in range(1, len(key)):
+        if key[row] < key[row - 1]:
+            if count == most:
+                return starts[:0]
+            starts[count] = row
+            count += 1
+    starts[count] = len(key)
+    return starts[: count + 1]
+
+
+@compiled
+def merge(key: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Merge runs ordered by `key`: return the numbers of their rows, those of one person in the order of the runs.
+
+    A person has many rows in few runs, so they are taken person by person, not row by row.
+    """
+    head, end = starts[:-1].copy(), starts[1:]
+    order = np.empty(len(key), dtype=np.int64)
+    place = 0
+    while place < len(key):
+        lowest = np.int64(9_223_372_036_854_775_807)
+        for run in range(len(head)):
+            if head[run] < end[run]:
+                lowest = min(lowest, key[head[run]])
+        for run in range(len(head)):
+            row = head[run]
+            while row < end[run] and key[row] == lowest:
+                order[place] = row
+                place += 1
+                row += 1
+            head[run] = row
+    return order
+
+
+@compiled
 def sort_within(
     first: NDArray[np.int64], at: NDArray[np.int64], tie: NDArray[np.int64], order: NDArray[np.int64]
 ) -> None:
