@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.config import Settings
     from workbench.ingest.summary import Summary
     from workbench.metrics.calendars import Period
+    from workbench.metrics.funnel_definition import Attribution, Counting, Exclusion, Order, Rules
     from workbench.metrics.steps import Step
     from workbench.models.forecast import Forecast
     from workbench.models.predictor import UserBehaviorPredictor
@@ -88,20 +89,26 @@ class Bench:
         self.refresh()
         return summary
 
-    def funnel(
+    def funnel(  # noqa: PLR0913 - a question names all its options
         self,
         steps: Sequence[str | Step],
         *,
         within: str | timedelta = "7d",
-        order: funnels.Order = "ordered",
+        order: Order = "ordered",
+        exclude: Sequence[Exclusion] | None = None,
+        by: str | None = None,
+        attribution: Attribution = "first",
+        counting: Counting = "users",
         since: str | date | None = None,
         until: str | date | None = None,
         now: str | date | None = None,
+        rules: Rules | None = None,
     ) -> funnels.Funnel:
         """Count the people who reach each step within a time of their first; see `metrics.funnels.funnel`."""
         return funnels.funnel(
-            self.snapshot, steps, within=within, order=order, since=since, until=until, now=now, tz=self._tz
-        )
+            self.snapshot, steps, within=within, order=order, exclude=exclude, by=by, attribution=attribution,
+            counting=counting, since=since, until=until, now=now, tz=self._tz, rules=rules,
+        )  # fmt: skip
 
     def retention(  # noqa: PLR0913 - a question names all its options
         self,

@@ -91,6 +91,16 @@ ATTEMPTS: dict[str, Callable[..., Iterator[Chain]]] = {"ordered": ordered, "stri
 
 
 @dataclass(frozen=True)
+class Readings:
+    """How vendors differ; as `funnel_definition.Rules`."""
+
+    first_only: bool = False
+    ties: bool = True
+    reuse: bool = False
+    keep: bool = False
+
+
+@dataclass(frozen=True)
 class Person:
     """What one person adds to a funnel."""
 
@@ -99,16 +109,81 @@ class Person:
     settled: int
     """The furthest step among attempts whose window has closed."""
     in_flight: bool
+    counts: tuple[int, ...]
+    """Per step how many attempts, each begun after the one before, came to it."""
 
 
-def person(rows: list[Row], steps: list[Want], *, within: int, order: str, entry: range, now: int) -> Person | None:
-    """Follow one person through a funnel; None if they never entered."""
+def person(
+    rows: list[Row],
+    steps: list[Want],
+    *,
+    within: int,
+    order: str,
+    entry: range,
+    now: int,
+    exclude: list[tuple[str, int, int]] | None = None,
+    readings: Readings = Readings(),
+) -> Person | None:
+    """Follow one person through a funnel; None if they never entered, or were taken out."""
     known = [row for row in rows if row.minute <= now]
-    chains = set(ATTEMPTS[order](known, steps, within, entry))
-    if not chains:
+    if readings.reuse:
+        chains = set(reusing(known, steps, within, entry, ties=readings.ties))
+    else:
+        chains = set(ATTEMPTS[order](known, steps, within, entry))
+    if not readings.ties:
+        chains = {chain for chain in chains if len(set(chain)) == len(chain)}
+    attempts: list[Chain] = []
+    for start in sorted({chain[0] for chain in chains}):
+        chain = min((chain for chain in chains if chain[0] == start), key=lambda chain: (-len(chain), chain))
+        met = [minute for each in exclude or [] if (minute := meets(known, chain, each, within)) is not None]
+        finished = any(len(before) == len(steps) for before in attempts)
+        if met and not readings.keep and not finished:
+            return None
+        attempts.append(tuple(minute for minute in chain if not met or minute < min(met)))
+        if readings.first_only:
+            break
+    if not attempts:
         return None
     return Person(
-        times=min(chains, key=lambda chain: (-len(chain), chain)),
-        settled=max((len(chain) for chain in chains if chain[0] + within <= now), default=0),
-        in_flight=any(chain[0] + within > now for chain in chains),
+        times=min(attempts, key=lambda chain: (-len(chain), chain)),
+        settled=max((len(chain) for chain in attempts if chain[0] + within <= now), default=0),
+        in_flight=any(chain[0] + within > now for chain in attempts),
+        counts=counted(attempts, len(steps), within),
     )
+
+
+def reusing(rows: list[Row], steps: list[Want], within: int, entry: range, *, ties: bool) -> Iterator[Chain]:
+    """Give the chains in which a row may be several steps."""
+
+    def further(chain: Chain) -> Iterator[Chain]:
+        yield chain
+        if len(chain) < len(steps):
+            for row in rows:
+                soon = chain[-1] <= row.minute if ties else chain[-1] < row.minute
+                if soon and row.minute <= chain[0] + within and steps[len(chain)].fits(row):
+                    yield from further((*chain, row.minute))
+
+    for row in rows:
+        if steps[0].fits(row) and row.minute in entry:
+            yield from further((row.minute,))
+
+
+def meets(rows: list[Row], chain: Chain, exclusion: tuple[str, int, int], within: int) -> int | None:
+    """Return the first minute in which an excluded event stands in the way of an attempt."""
+    event, after, before = exclusion
+    if len(chain) < after:
+        return None
+    minutes = [row.minute for row in rows if row.event == event and row.minute > chain[after - 1]]
+    if len(chain) >= before:
+        minutes = [minute for minute in minutes if minute < chain[before - 1]]
+    return min((minute for minute in minutes if minute <= chain[0] + within), default=None)
+
+
+def counted(attempts: list[Chain], steps: int, within: int) -> tuple[int, ...]:
+    """Count the attempts that begin when the one before is over: done, or out of time."""
+    counts, over = [0] * steps, -1
+    for chain in attempts:
+        if chain[0] > over:
+            counts = [count + (place < len(chain)) for place, count in enumerate(counts)]
+            over = chain[-1] if len(chain) == steps else chain[0] + within
+    return tuple(counts)

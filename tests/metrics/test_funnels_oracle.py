@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.metrics import oracle
 from tests.metrics.oracle import Row, Want
+from workbench.metrics.funnel_definition import Rules
 from workbench.metrics.funnels import Funnel, funnel
 from workbench.metrics.steps import step
 from workbench.store.memory import MemoryStore
@@ -87,3 +88,51 @@ def test_the_numbers_are_those_of_trying_every_way(order, community, steps, with
         assert [line["step_median_seconds"], line["step_mean_seconds"]] == pytest.approx(
             [median(laps), mean(laps)], nan_ok=True
         )
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    community=communities,
+    steps=st.lists(st.sampled_from([Want("a"), Want("b"), Want("c"), Want("a", "web")]), min_size=2, max_size=3),
+    order=st.sampled_from(["ordered", "strict"]),
+    within=st.integers(1, HORIZON),
+    now=st.integers(2, 2 * HORIZON),
+    readings=st.builds(oracle.Readings, st.booleans(), st.booleans(), st.booleans(), st.booleans()),
+    span=st.sampled_from([(1, 2), (1, 3), (2, 3)]),
+    excluding=st.booleans(),
+)
+def test_every_reading_gives_the_numbers_of_trying_every_way(
+    community, steps, order, within, now, readings, span, excluding
+):
+    order = "ordered" if readings.reuse else order
+    exclude = [("z", span[0], min(span[1], len(steps)))] if excluding and span[0] < len(steps) else []
+    rules = Rules(
+        anchor="first" if readings.first_only else "any",
+        ties=readings.ties,
+        reuse=readings.reuse,
+        exclusion="attempt" if readings.keep else "person",
+    )
+    answer = asked(
+        community,
+        steps,
+        within=within * MINUTE,
+        order=order,
+        exclude=exclude,
+        now=START + now * MINUTE,
+        rules=rules,
+        counting="totals",
+    )
+    people = [
+        oracle.person(
+            journey, steps, within=within, order=order, entry=range(99), now=now, exclude=exclude, readings=readings
+        )
+        for journey in community
+    ]
+    there = [each for each in people if each]
+    for k in range(1, len(steps) + 1):
+        line = answer.frame.iloc[k - 1]
+        assert line["users"] == sum(len(each.times) >= k for each in there) == len(answer.people(k))
+        assert line["count"] == sum(each.counts[k - 1] for each in there)
+        assert line["in_flight"] == sum(len(each.times) == k < len(steps) and each.in_flight for each in there)
+        seconds = [60.0 * (each.times[k - 1] - each.times[0]) for each in there if len(each.times) >= k] or [math.nan]
+        assert line["mean_seconds"] == pytest.approx(mean(seconds), nan_ok=True)

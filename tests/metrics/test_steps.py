@@ -4,6 +4,7 @@ import pytest
 
 from workbench.errors import InvalidArgument, UnknownEvent
 from workbench.metrics.steps import Step, as_step, check_known, conditions, seen, step
+from workbench.metrics.words import words
 from workbench.testing import START, store_of
 
 
@@ -28,10 +29,10 @@ def test_a_step_without_a_name_is_refused(name):
 
 
 def test_nothing_that_was_given_becomes_part_of_the_sql():
-    texts, values = conditions([step("e'1", where={"p'2": "v'3", "platform": ["w'4", 5, True]})])
+    texts, values = conditions([step("e'1", where={"p'2": "v'3", "platform": ["w'4", 5, True]})], words("duckdb"))
     assert "'" not in texts[0]
     assert values == {
-        "events": ["e'1"],
+        "event_1": "e'1",
         "property_1_1": "/p'2",
         "texts_1_1": ["v'3"],
         "texts_1_2": ["w'4", "true"],
@@ -40,7 +41,7 @@ def test_nothing_that_was_given_becomes_part_of_the_sql():
 
 
 def test_integers_that_floats_cannot_hold_are_compared_as_text():
-    assert conditions([step("e", where={"p": 2**60 + 1})])[1]["texts_1_1"] == [str(2**60 + 1)]
+    assert conditions([step("e", where={"p": 2**60 + 1})], words("duckdb"))[1]["texts_1_1"] == [str(2**60 + 1)]
 
 
 def test_an_event_is_known_when_it_ever_occurred_and_before_there_is_data_everything_is():

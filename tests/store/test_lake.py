@@ -287,7 +287,7 @@ def test_all_of_a_person_is_in_one_part_and_every_event_in_some(lake):
     people = {f"user {number}": "view:0 view:60000 buy:90000" for number in range(40)}
     put(lake, people)
     lake.maintain()
-    put(lake, {name: "late:1" for name in people}, at=NOON + timedelta(days=1))
+    put(lake, dict.fromkeys(people, "late:1"), at=NOON + timedelta(days=1))
     snapshot = lake.snapshot()
     seen = [snapshot.query("SELECT user_id, event_id FROM events", part=part) for part in range(snapshot.parts)]
     parts = [set(part["user_id"].to_pylist()) for part in seen]

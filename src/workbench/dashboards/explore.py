@@ -8,9 +8,9 @@ import ipywidgets as widgets
 
 from workbench.charts.spec import Bars
 from workbench.dashboards.explorer import Explorer, Shape
-from workbench.metrics import funnels
 from workbench.metrics import retention as retentions
 from workbench.metrics.calendars import PERIODS
+from workbench.metrics.funnel_definition import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ def funnel(bench: Bench, given: Sequence[str] = (), *, within: str = "7d", **opt
         "within": widgets.SelectionSlider(
             options=_with(WINDOWS, within), value=within, description="within", continuous_update=False
         ),
-        "order": widgets.ToggleButtons(options=funnels.ORDERS, description="order"),
+        "order": widgets.ToggleButtons(options=ORDERS, description="order"),
     }
     return Explorer(
         Shape(

@@ -153,6 +153,21 @@ def choice(value: str, allowed: Sequence[Choice], *, name: str) -> Choice:
     return cast("Choice", value)
 
 
+RESERVED: Final = frozenset({"event_id", "event_type", "occurred_at", "ingested_at", "timestamp", "properties"})
+"""Fields of an event that no condition and no breakdown may name."""
+
+
+def property_name(value: str, *, name: str) -> str:
+    """Check that a value names a field or a property that people can be told apart by.
+
+    Raises:
+        InvalidArgument: It does not.
+    """
+    if not isinstance(value, str) or not value or value in RESERVED:
+        raise InvalidArgument(f"{name} must be a field such as 'platform', or the name of a property, got {value!r}")
+    return value
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like `name`, or `None` when nothing is like it.
 

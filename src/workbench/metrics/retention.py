@@ -13,6 +13,7 @@ from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, intervals, queries, retention_views
 from workbench.metrics.calendars import PERIODS, Calendar, Period, calendar
 from workbench.metrics.steps import Step, as_step, check_known, conditions, seen
+from workbench.metrics.words import words
 from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.charts.spec import Chart
-    from workbench.store.base import Snapshot
+    from workbench.store.base import Engine, Snapshot
 
 Kind: TypeAlias = Literal["on", "on_or_after"]
 Clock: TypeAlias = Literal["calendar", "rolling"]
@@ -190,7 +191,7 @@ def retention(  # noqa: PLR0913 - a question names all its options
     check_known(steps, known)
     first, _ = known.get(definition.start.event, (span.now, span.now))
     periods = calendar(definition.period, min(first, span.now), span.now, tz)
-    sql, params = _query(definition, steps, span, periods)
+    sql, params = _query(definition, steps, span, periods, snapshot.engine)
     facts, came = _facts(snapshot.query(sql, params))
     frame = _frame(definition, periods, facts["cohort"].to_numpy(), came)
     days = pd.to_datetime(pd.Series(periods.days)).astype("datetime64[us]")
@@ -206,9 +207,9 @@ def retention(  # noqa: PLR0913 - a question names all its options
 
 
 def _query(
-    definition: RetentionDefinition, steps: list[Step], span: arguments.Span, periods: Calendar
+    definition: RetentionDefinition, steps: list[Step], span: arguments.Span, periods: Calendar, engine: Engine
 ) -> tuple[str, dict[str, object]]:
-    matches, values = conditions(steps)
+    matches, values = conditions(steps, words(engine))
     sql = queries.filled(
         queries.text("retention"), start=matches[0], returns=matches[1] if len(matches) > 1 else "true"
     )

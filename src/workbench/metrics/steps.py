@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 from workbench.errors import InvalidArgument, UnknownEvent
 from workbench.metrics import arguments
@@ -13,21 +14,14 @@ from workbench.metrics import arguments
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from workbench.metrics.words import Words
     from workbench.store.base import Snapshot
 
 Scalar: TypeAlias = str | int | float | bool
 
-FIELDS: Final = {
-    "platform": "platform",
-    "user_id": "user_id",
-    "session_id": "session_id",
-    "raid_id": "raid_id",
-    "message_id": "message_id",
-    "value": "CAST(value AS VARCHAR)",
-}
-"""Fields of an event that a condition may name, and their text in SQL; any other name is a property."""
+FIELDS: Final = ("platform", "user_id", "session_id", "raid_id", "message_id", "value")
+"""Fields of an event that a condition may name; any other name is a property."""
 
-_RESERVED: Final = frozenset({"event_id", "event_type", "occurred_at", "ingested_at", "timestamp", "properties"})
 _EXACT: Final = 2**53
 """Integers beyond this are not exact as floats, so they are compared as text."""
 
@@ -71,7 +65,7 @@ def as_step(given: str | Step) -> Step:
 
 
 def _values(name: str, wanted: Scalar | Iterable[Scalar]) -> tuple[Scalar, ...]:
-    if not isinstance(name, str) or not name or name in _RESERVED:
+    if not isinstance(name, str) or not name or name in arguments.RESERVED:
         raise InvalidArgument(f"where cannot name {name!r}: use {', '.join(FIELDS)} or the name of a property")
     values = (wanted,) if isinstance(wanted, str | int | float) else _several(name, wanted)
     for value in values:
@@ -89,41 +83,46 @@ def _several(name: str, wanted: Iterable[Scalar]) -> tuple[Scalar, ...]:
     return values
 
 
-def conditions(steps: Iterable[Step]) -> tuple[list[str], dict[str, object]]:
+def conditions(steps: Iterable[Step], words: Words) -> tuple[list[str], dict[str, object]]:
     """Write each step as a SQL condition on a row of `events`, and the values bound in them.
 
     Returns:
-        One condition per step, and the values: `$events` (all event types) and those of the filters.
+        One condition per step, and the values: `$event_1`, … and those of the filters.
     """
-    texts, values, events = [], dict[str, object](), list[str]()
+    texts, values = [], dict[str, object]()
     for k, each in enumerate(steps, start=1):
-        events.append(each.event)
-        parts = [f"event_type = $events[{k}]"]
+        values[f"event_{k}"] = each.event
+        parts = [f"event_type = $event_{k}"]
         for number, (name, wanted) in enumerate(each.where, start=1):
-            part, bound = _condition(name, wanted, f"{k}_{number}")
+            part, bound = _condition(name, wanted, f"{k}_{number}", words)
             parts.append(part)
             values |= bound
         texts.append(" AND ".join(parts))
-    return texts, {"events": events} | values
+    return texts, values
 
 
-def _condition(name: str, wanted: tuple[Scalar, ...], suffix: str) -> tuple[str, dict[str, object]]:
-    """Compare one field or property; only numbers, written by us, become part of the text."""
+def column(name: str, suffix: str, words: Words) -> tuple[str, dict[str, object]]:
+    """Write a field or property as text, and the value bound in it."""
+    if name == "value":
+        return words.text("value"), {}
+    if name in FIELDS:
+        return name, {}
+    return words.property(f"$property_{suffix}"), {f"property_{suffix}": words.key_of(name)}
+
+
+def _condition(name: str, wanted: tuple[Scalar, ...], suffix: str, words: Words) -> tuple[str, dict[str, object]]:
+    """Compare one field or property with the values it may have."""
     numbers = [float(value) for value in wanted if _is_number(value)]
     texts = [str(value).lower() if isinstance(value, bool) else str(value) for value in wanted if not _is_number(value)]
-    bound: dict[str, object] = {}
-    column = FIELDS.get(name)
-    if column is None:
-        column = f"json_extract_string(properties, $property_{suffix})"
-        bound[f"property_{suffix}"] = "/" + name.replace("~", "~0").replace("/", "~1")  # a JSON pointer
+    found, bound = column(name, suffix, words)
     parts = []
     if texts:
         bound[f"texts_{suffix}"] = texts
-        parts.append(f"list_contains($texts_{suffix}, {column})")
+        parts.append(words.one_of(found, f"$texts_{suffix}"))
     if numbers:
         bound[f"numbers_{suffix}"] = numbers
-        parts.append(f"list_contains($numbers_{suffix}, TRY_CAST({column} AS DOUBLE))")
-    return f"coalesce({' OR '.join(parts)}, false)", bound
+        parts.append(words.one_of("value" if name == "value" else words.number(found), f"$numbers_{suffix}"))
+    return f"({' OR '.join(parts)})", bound
 
 
 def _is_number(value: Scalar) -> bool:
@@ -131,11 +130,14 @@ def _is_number(value: Scalar) -> bool:
 
 
 def seen(snapshot: Snapshot) -> dict[str, tuple[datetime, datetime]]:
-    """Return when each type of event first and last occurred."""
-    rows = snapshot.query(_SEEN).to_pylist()
-    return {row["event_type"]: (row["first_at"], row["last_at"]) for row in rows}
+    """Return when each type of event first and last occurred; asked once of a snapshot, which never changes."""
+    if snapshot not in _KNOWN:
+        rows = snapshot.query(_SEEN).to_pylist()
+        _KNOWN[snapshot] = {row["event_type"]: (row["first_at"], row["last_at"]) for row in rows}
+    return _KNOWN[snapshot]
 
 
+_KNOWN: Final[WeakKeyDictionary[Snapshot, dict[str, tuple[datetime, datetime]]]] = WeakKeyDictionary()
 _SEEN: Final = (
     "SELECT event_type, min(occurred_at) AS first_at, max(occurred_at) AS last_at FROM events GROUP BY event_type"
 )

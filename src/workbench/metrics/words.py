@@ -1,0 +1,147 @@
+"""The words in which the databases differ: fragments of SQL that mean the same in both.
+
+Nothing of a user is ever part of a text: a fragment names a column of `events`, or a value that is bound as `$name`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from workbench.store.base import Engine
+
+
+class Words(Protocol):
+    """What each database has words for. Arguments and results are SQL, but for the name of a property."""
+
+    def micros(self, time: str) -> str:
+        """Microseconds since 1970 of a time, as a 64-bit integer."""
+
+    def number(self, text: str) -> str:
+        """Read text as a number; null where it is none."""
+
+    def text(self, number: str) -> str:
+        """Write a number as text."""
+
+    def one_of(self, value: str, among: str) -> str:
+        """Whether a value is in a bound list; null counts as no."""
+
+    def place(self, value: str, among: str) -> str:
+        """Return the place of a value in a bound list, from 1; 0 where it is not in it, or null."""
+
+    def property(self, key: str) -> str:
+        """Return a property as text, null where it is absent or null; `key` is bound to what `key_of` returns."""
+
+    def key_of(self, name: str) -> str:
+        """Return what is bound to ask for the property of a name."""
+
+    def short(self, number: str) -> str:
+        """Make a number a 16-bit integer, so that less has to travel."""
+
+    def long(self, number: str) -> str:
+        """Make a number a 64-bit integer."""
+
+    def pair(self, one: str, other: str) -> str:
+        """Make one 64-bit integer of two values: equal for equal ones, and as good as never for others."""
+
+
+@dataclass(frozen=True)
+class DuckDB:
+    """DuckDB's words."""
+
+    def micros(self, time: str) -> str:
+        """See `Words`."""
+        return f"epoch_us({time})"
+
+    def number(self, text: str) -> str:
+        """See `Words`."""
+        return f"TRY_CAST({text} AS DOUBLE)"
+
+    def text(self, number: str) -> str:
+        """See `Words`."""
+        return f"CAST({number} AS VARCHAR)"
+
+    def one_of(self, value: str, among: str) -> str:
+        """See `Words`."""
+        return f"coalesce(list_contains({among}, {value}), false)"
+
+    def place(self, value: str, among: str) -> str:
+        """See `Words`."""
+        return f"coalesce(list_position({among}, {value}), 0)"
+
+    def property(self, key: str) -> str:
+        """See `Words`."""
+        return f"json_extract_string(properties, {key})"
+
+    def key_of(self, name: str) -> str:
+        """Return a JSON pointer."""
+        return "/" + name.replace("~", "~0").replace("/", "~1")
+
+    def short(self, number: str) -> str:
+        """See `Words`."""
+        return f"({number})::SMALLINT"
+
+    def long(self, number: str) -> str:
+        """See `Words`."""
+        return f"({number})::BIGINT"
+
+    def pair(self, one: str, other: str) -> str:
+        """See `Words`."""
+        return f"(hash({one}, {other}) >> 1)::BIGINT"
+
+
+@dataclass(frozen=True)
+class ClickHouse:
+    """ClickHouse's words."""
+
+    def micros(self, time: str) -> str:
+        """See `Words`."""
+        return f"toUnixTimestamp64Micro({time})"
+
+    def number(self, text: str) -> str:
+        """See `Words`."""
+        return f"toFloat64OrNull({text})"
+
+    def text(self, number: str) -> str:
+        """See `Words`."""
+        return f"toString({number})"
+
+    def one_of(self, value: str, among: str) -> str:
+        """See `Words`."""
+        return f"has({among}, {value})"
+
+    def place(self, value: str, among: str) -> str:
+        """See `Words`."""
+        return f"indexOf({among}, {value})"
+
+    def property(self, key: str) -> str:
+        """See `Words`."""
+        return (
+            f"if(JSONType(properties, {key}) = 'Null', NULL, "
+            f"CAST(JSONExtractString(properties, {key}) AS Nullable(String)))"
+        )
+
+    def key_of(self, name: str) -> str:
+        """Return the name itself."""
+        return name
+
+    def short(self, number: str) -> str:
+        """See `Words`."""
+        return f"toInt16({number})"
+
+    def long(self, number: str) -> str:
+        """See `Words`."""
+        return f"toInt64({number})"
+
+    def pair(self, one: str, other: str) -> str:
+        """See `Words`."""
+        return f"toInt64(bitShiftRight(cityHash64({one}, {other}), 1))"
+
+
+_WORDS: Final[dict[str, Words]] = {"duckdb": DuckDB(), "clickhouse": ClickHouse()}
+
+
+def words(engine: Engine) -> Words:
+    """Return the words of a database."""
+    return _WORDS[engine]
