@@ -1,11 +1,11 @@
-"""Run one bench, or all: `python -m bench [kills|ingest|run|imports] [options]`."""
+"""Run one bench, or all: `python -m bench [imports|ingest|run|kills|questions] [options]`."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-BENCHES = ("imports", "ingest", "run", "kills")
+BENCHES = ("imports", "ingest", "run", "kills", "questions")
 
 
 def main() -> int:

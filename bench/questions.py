@@ -82,8 +82,9 @@ def _told(size: int, name: str, measured: tuple[float, float, float], bounds: tu
     (scan, seconds, memory), (limit, growth) = measured, bounds
     ratio = seconds / scan
     grown = f"  {growth:4.2f} of proportional" if growth else ""
+    bound = f"at most {limit:3.1f}x" if limit else "no bound"
     print(
-        f"{size:3d} M  {name:34s} {seconds:7.3f} s  {ratio:5.1f}x of a scan (at most {limit}x)  {memory:6,.0f} MB{grown}",
+        f"{size:3d} M  {name:34s} {seconds:7.3f} s {ratio:5.1f}x of a scan ({bound}) {memory:6,.0f} MB{grown}",
         flush=True,
     )
     slow = limit is not None and ratio > limit
