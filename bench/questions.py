@@ -13,6 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import workbench as wb
+from bench.peers import window_funnel
+
 FOLDER = Path(".cache/bench")
 EVENTS_PER_USER = 147
 MEMORY_LIMIT_MB = 2_048
@@ -22,8 +25,10 @@ MOST_GROWTH = 1.2
 STEPS = ["user_joined", "first_message", "raid_joined", "wallet_connected"]
 NOW = "2026-11-23"
 
+PEERED = "ordered funnel, 4 steps, 7 days"
+
 QUESTIONS: dict[str, tuple[str, float | None]] = {
-    "ordered funnel, 4 steps, 7 days": (f"bench.funnel({STEPS}, now='{NOW}')", 3.0),
+    PEERED: (f"bench.funnel({STEPS}, now='{NOW}')", 3.0),
     "strict funnel": (f"bench.funnel({STEPS}, order='strict', now='{NOW}')", 8.0),
     "funnel in any order": (f"bench.funnel({STEPS}, order='any', now='{NOW}')", 8.0),
     "weekly retention": (f"bench.retention(now='{NOW}')", 1.6),
@@ -67,7 +72,18 @@ def main(arguments: list[str]) -> int:
             growth = seconds / before[name][1] / (size / before[name][0]) if name in before else None
             before.setdefault(name, (size, seconds))
             missed |= _told(size, name, (scan, seconds, memory), (limit, growth))
+            if name == PEERED:
+                missed |= _beside_clickhouse(size, lake, seconds, wanted.times)
     return missed
+
+
+def _beside_clickhouse(size: int, lake: Path, seconds: float, times: int) -> int:
+    """Compare the ordered funnel with ClickHouse's own on the same files; both must count the same people."""
+    peer, memory, users = window_funnel(lake, STEPS, micros=7 * 86_400_000_000, times=times)
+    ours = wb.open(lake, create=False).funnel(STEPS, now=NOW).frame["users"].tolist()
+    agreed = "same people" if users == ours else f"OTHER PEOPLE: {users}, not {ours}"
+    print(f"{size:3d} M  {'  ClickHouse windowFunnel':34s} {peer:7.3f} s  {agreed} {memory:24,.0f} MB", flush=True)
+    return int(peer <= seconds or users != ours)
 
 
 def measure(lake: Path, question: str, times: int) -> tuple[float, float, float]:
