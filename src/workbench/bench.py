@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workbench.ingest.summary import Summary
     from workbench.metrics.calendars import Period
     from workbench.metrics.funnel_definition import Attribution, Counting, Exclusion, Order, Rules
+    from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of
     from workbench.metrics.steps import Step
     from workbench.models.forecast import Forecast
     from workbench.models.predictor import UserBehaviorPredictor
@@ -116,18 +117,25 @@ class Bench:
         returns: str | Step | None = None,
         *,
         period: Period = "week",
-        kind: retentions.Kind = "on",
-        clock: retentions.Clock = "calendar",
-        cohort: Literal["first"] = "first",
+        kind: Kind | None = None,
+        clock: Clock | None = None,
+        cohort: Cohort | None = None,
+        brackets: str | Sequence[Bracket] | None = None,
+        of: Of = "cohort",
+        mean: Mean | None = None,
+        floor: str | timedelta | None = None,
+        by: str | None = None,
         since: str | date | None = None,
         until: str | date | None = None,
         now: str | date | None = None,
         tz: str | None = None,
+        dialect: str | None = None,
     ) -> retentions.Retention:
         """Count who of each cohort comes back, by period; see `metrics.retention.retention`."""
         return retentions.retention(
             self.snapshot, start=start, returns=returns, period=period, kind=kind, clock=clock, cohort=cohort,
-            since=since, until=until, now=now, tz=tz or self._tz,
+            brackets=brackets, of=of, mean=mean, floor=floor, by=by, since=since, until=until, now=now,
+            tz=tz or self._tz, dialect=dialect,
         )  # fmt: skip
 
     def active_users(self, **options: Any) -> activity.ActiveUsers:  # noqa: ANN401 - as the question has them

@@ -8,9 +8,9 @@ import ipywidgets as widgets
 
 from workbench.charts.spec import Bars
 from workbench.dashboards.explorer import Explorer, Shape
-from workbench.metrics import retention as retentions
 from workbench.metrics.calendars import PERIODS
 from workbench.metrics.funnel_definition import ORDERS
+from workbench.metrics.retention_definition import CLOCKS, COHORTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +75,9 @@ def retention(bench: Bench, *, start: str = "user_joined", **options: Any) -> Ex
             options=[("any event", None), *((name, name) for name in events)], description="returns"
         ),
         "period": widgets.ToggleButtons(options=PERIODS, value="week", description="period"),
-        "kind": widgets.ToggleButtons(options=retentions.KINDS, description="kind"),
-        "clock": widgets.ToggleButtons(options=retentions.CLOCKS, description="clock"),
-        "cohort": widgets.ToggleButtons(options=retentions.COHORTS, description="cohort"),
+        "kind": widgets.ToggleButtons(options=("on", "on_or_after", "streak"), description="kind"),
+        "clock": widgets.ToggleButtons(options=CLOCKS, description="clock"),
+        "cohort": widgets.ToggleButtons(options=COHORTS, description="cohort"),
     }
     return Explorer(
         Shape(

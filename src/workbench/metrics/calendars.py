@@ -7,16 +7,37 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+import numpy as np
+
 from workbench.metrics import arguments
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    from numpy.typing import NDArray
 
 Period: TypeAlias = Literal["day", "week", "month"]
 PERIODS: Final[tuple[Period, ...]] = ("day", "week", "month")
 
 CELL: Final = timedelta(hours=12)
 """No two days begin within so short a time, however a zone changes its clocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A lookup by which a kernel finds the period of an instant without knowing time zones: one entry per `CELL`.
+
+    Attributes:
+        first: Number of the first cell since 1970.
+        before: The period that each begins in.
+        changes: The instant in it, in microseconds since 1970, at which a later one begins; its end for none.
+        after: The period from then on.
+    """
+
+    first: int
+    before: NDArray[np.int64]
+    changes: NDArray[np.int64]
+    after: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +51,21 @@ class Calendar:
         """Return the 0-based number of the period that an instant lies in."""
         return bisect_right(self.starts, instant) - 1
 
-    def cells(self) -> dict[str, list[int] | list[datetime]]:
-        """Return a lookup by which SQL finds the period of an instant without knowing time zones.
-
-        Returns:
-            Per 12 hours since 1970 (`cells`) the period they begin in (`before`), the instant in them at
-            which a later one begins (`changes`; their end for none), and the period from then on (`after`).
-        """
+    def cells(self) -> Cells:
+        """Return the lookup of its periods."""
         first, last = (int(edge.timestamp() // CELL.total_seconds()) for edge in (self.starts[0], self.starts[-1]))
-        numbers = range(first, last + 1)
-        begins = [_EPOCH + number * CELL for number in numbers] + [_EPOCH + (last + 1) * CELL]
+        begins = [_EPOCH + number * CELL for number in range(first, last + 2)]
         before = [self.number(begin) for begin in begins]
         after = [self.number(begin - _TICK) for begin in begins[1:]]
         changes = [
             self.starts[new] if new > old else end for old, new, end in zip(before, after, begins[1:], strict=False)
         ]
-        return {"cells": list(numbers), "before": before[:-1], "changes": changes, "after": after}
+        return Cells(first, np.array(before[:-1]), np.array([micros(change) for change in changes]), np.array(after))
+
+
+def micros(instant: datetime) -> int:
+    """Return an instant as microseconds since 1970, as kernels count time."""
+    return (instant - _EPOCH) // _TICK
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

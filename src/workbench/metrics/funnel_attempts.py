@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -11,25 +11,23 @@ import numpy as np
 
 from workbench.metrics import sequences
 from workbench.metrics.arguments import Span
-from workbench.metrics.steps import column, conditions
+from workbench.metrics.breakdowns import Breakdown, breakdown
+from workbench.metrics.calendars import micros
+from workbench.metrics.steps import conditions
 from workbench.metrics.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from workbench.metrics.funnel_definition import Attribution, FunnelDefinition
     from workbench.metrics.sequences import Rows
+    from workbench.metrics.words import Words
     from workbench.store.base import Snapshot
 
-MOST_SEGMENTS: Final = 25
-"""Values of a breakdown that are told apart; the others are one segment."""
-
-OTHER, NOTHING = "(other)", "(none)"
 _SHORT: Final = 15
 _TICK: Final = timedelta(microseconds=1)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ORDERS: Final = {"ordered": 0, "strict": 1, "any": 2}
 
 
@@ -71,33 +69,18 @@ def attempts(snapshot: Snapshot, asked: FunnelDefinition, *, by_session: bool = 
         asked: The funnel.
         by_session: Follow each session alone, as if it were a person; what has no session is left out.
     """
-    values = _values(snapshot, asked) if asked.by else []
-    sql, params = _query(snapshot, asked, values, by_session=by_session)
-    found = sequences.by_person(snapshot, sql, params, lambda rows: _followed(rows, asked, len(values)))
-    parts = [part for several in found for part in several]
-    columns = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(_Part)}
-    return Attempts(**columns, segments=(*values, OTHER, NOTHING) if asked.by else ("",), sql=sql)
-
-
-def _values(snapshot: Snapshot, asked: FunnelDefinition) -> list[str]:
-    """Return the values of the breakdown that the most people have at any step, the most common first."""
     own = words(snapshot.engine)
     matches, params = conditions(asked.steps, own)
-    text, bound = column(asked.by or "", "by", own)
-    sql = (
-        f"SELECT value FROM (SELECT user_key, {text} AS value FROM events "  # noqa: S608 - our own words
-        f"WHERE ({' OR '.join(matches)}) AND occurred_at <= $now) AS valued "
-        f"WHERE value IS NOT NULL GROUP BY value ORDER BY count(DISTINCT user_key) DESC, value LIMIT {MOST_SEGMENTS}"
-    )
-    found: list[str] = snapshot.query(sql, params | bound | {"now": asked.now})["value"].to_pylist()
-    return found
+    split = breakdown(snapshot, asked.by, where=" OR ".join(matches), params=params | {"now": asked.now})
+    sql, params = _query(own, asked, split, by_session=by_session)
+    found = sequences.by_person(snapshot, sql, params, lambda rows: _followed(rows, asked, split))
+    parts = [part for several in found for part in several]
+    columns = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(_Part)}
+    return Attempts(**columns, segments=split.names, sql=sql)
 
 
-def _query(
-    snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str], *, by_session: bool
-) -> tuple[str, dict[str, object]]:
+def _query(own: Words, asked: FunnelDefinition, split: Breakdown, *, by_session: bool) -> tuple[str, dict[str, object]]:
     """Write the rows that a funnel needs: who, when, what they can be, and the segment that they name."""
-    own = words(snapshot.engine)
     each = [*asked.steps, *(excluded.step for excluded in asked.exclude)]
     matches, params = conditions(each, own)
     bits = " + ".join(f"CASE WHEN {match} THEN {1 << place} ELSE 0 END" for place, match in enumerate(matches))
@@ -107,16 +90,14 @@ def _query(
         "bits": own.short(bits) if len(each) < _SHORT else own.long(bits),
     }
     if asked.by:
-        text, bound = column(asked.by, "by", own)
-        params |= bound | {"values": list(values)}
-        columns["segment"] = own.short(f"CASE WHEN {text} IS NULL THEN -1 ELSE {own.place(text, '$values')} END")
+        columns["segment"] = split.code
     wanted = ["occurred_at <= $now"]
     if asked.order != "strict":
         wanted.append(f"({' OR '.join(matches)})")
     if by_session:
         wanted.append("session_id IS NOT NULL")
     selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    return f"SELECT {selected} FROM events WHERE {' AND '.join(wanted)}", params | {"now": asked.now}  # noqa: S608
+    return f"SELECT {selected} FROM events WHERE {' AND '.join(wanted)}", {**params, **split.params, "now": asked.now}  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +112,18 @@ class _Part:
     counts: NDArray[np.int64]
 
 
-def _followed(rows: Rows, asked: FunnelDefinition, values: int) -> list[_Part]:
+def _followed(rows: Rows, asked: FunnelDefinition, split: Breakdown) -> list[_Part]:
     """Follow the people of one part, once; or where a segment is one value at all steps, once for each."""
     bits = rows.columns["bits"].astype(np.int64)
     if asked.by is None:
         return [_part(rows, bits, asked, partial(_same, 0))]
-    codes = rows.columns["segment"].astype(np.int64)
-    places = np.where(codes > 0, codes - 1, np.where(codes < 0, values + 1, values))
+    places = split.places(rows.columns["segment"])
     if asked.attribution != "all":
-        return [_part(rows, bits, asked, lambda chosen: _attributed(places, chosen, asked.attribution, values + 1))]
+        return [_part(rows, bits, asked, lambda chosen: _attributed(places, chosen, asked.attribution, split.nothing))]
     forbidden = bits & -(1 << len(asked.steps))  # an exclusion counts whatever its value
-    alone = ((place, np.where(places == place, bits, forbidden)) for place in (*range(values), values + 1))
+    alone = (
+        (place, np.where(places == place, bits, forbidden)) for place in (*range(split.nothing - 1), split.nothing)
+    )
     return [_part(rows, mine, asked, partial(_same, place)) for place, mine in alone]
 
 
@@ -198,4 +180,4 @@ def _attributed(
 
 def _entry(asked: FunnelDefinition) -> NDArray[np.int64]:
     bounds = Span(since=asked.since, until=asked.until, now=asked.now).entries()
-    return np.array([(bounds[name] - _EPOCH) // _TICK for name in ("since", "until", "now")], dtype=np.int64)
+    return np.array([micros(bounds[name]) for name in ("since", "until", "now")])

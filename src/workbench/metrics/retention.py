@@ -3,58 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, intervals, queries, retention_views
+from workbench.metrics import arguments, dialects, intervals, retention_cells, retention_views, sequences
 from workbench.metrics.calendars import PERIODS, Calendar, Period, calendar
-from workbench.metrics.steps import Step, as_step, check_known, conditions, seen
-from workbench.metrics.words import words
-from workbench.results import Answer, Definition
+from workbench.metrics.retention_definition import (
+    CLOCKS,
+    COHORTS,
+    KINDS,
+    MEANS,
+    OFS,
+    RetentionDefinition,
+    checked_brackets,
+)
+from workbench.metrics.steps import Step, as_step, check_known, seen
+from workbench.results import Answer
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
-
-    import pyarrow as pa
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
+    from datetime import date, timedelta
 
     from workbench.charts.spec import Chart
-    from workbench.store.base import Engine, Snapshot
-
-Kind: TypeAlias = Literal["on", "on_or_after"]
-Clock: TypeAlias = Literal["calendar", "rolling"]
-Cohort: TypeAlias = Literal["first", "recurring"]
-
-KINDS: Final[tuple[Kind, ...]] = ("on", "on_or_after")
-CLOCKS: Final[tuple[Clock, ...]] = ("calendar", "rolling")
-COHORTS: Final[tuple[Cohort, ...]] = ("first", "recurring")
-ROLLING: Final[dict[Period, timedelta]] = {
-    "day": timedelta(days=1),
-    "week": timedelta(days=7),
-    "month": timedelta(days=30),
-}
-"""How long a period of the rolling clock is, whatever the calendar says."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetentionDefinition(Definition):
-    """What retention counts; see `retention`."""
-
-    question: ClassVar[str] = "retention"
-    start: Step
-    returns: Step | None
-    period: Period
-    kind: Kind
-    clock: Clock
-    cohort: Cohort
-    since: datetime | None
-    until: datetime | None
-    now: datetime
-    tz: str
+    from workbench.metrics.retention_cells import Returns
+    from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of
+    from workbench.store.base import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,42 +38,65 @@ class Retention(Answer):
     """People who came back, by cohort and period.
 
     `frame` has one row per cohort and period that has begun: `cohort` (first day of the period in which
-    they started, in `tz`), `period` (0-based), `users` (who came back in it), `cohort_size`,
-    `retention_rate` (of the cohort), `mature` (whether the period has fully elapsed for all of the
-    cohort), `ci_low`, `ci_high` (95% Wilson). Cohorts are consecutive; an empty one has NaN rates.
+    they started, in `tz`), `period` (0-based; the number of the bracket where there are brackets), `users`
+    (who count in it), `cohort_size`, `retention_rate` (of the cohort, or of the period before), `mature`
+    (whether the period has fully elapsed for all of the cohort), `ci_low`, `ci_high` (95% Wilson). Cohorts
+    are consecutive; an empty one has NaN rates. With `by` it has these rows for each segment, named first
+    in `segment`.
     """
 
     definition: RetentionDefinition
-    facts: pd.DataFrame = field(repr=False)
-    """One row per person and cohort: `user_id`, `cohort` (first day)."""
-    returns: pd.DataFrame = field(repr=False)
-    """One row per fact and period with a return: `fact` (row of `facts`), `period`."""
+    entries: Returns = field(repr=False)
+    """One per person and cohort."""
+    segments: tuple[str, ...] = field(repr=False)
+    periods: Calendar = field(repr=False)
+    snapshot: Snapshot = field(repr=False)
 
     @property
     def matrix(self) -> pd.DataFrame:
-        """The rates, one row per cohort and one column per period; NaN where it has not begun."""
-        return self.frame.pivot_table(index="cohort", columns="period", values="retention_rate", dropna=False)
+        """The rates, one row per cohort (and segment) and one column per period; NaN where it has not begun."""
+        index = ["segment", "cohort"] if self.definition.by else "cohort"
+        return self.frame.pivot_table(index=index, columns="period", values="retention_rate", dropna=False)
 
     @property
     def mean(self) -> pd.DataFrame:
-        """The frame's mature cells summed, one row per period.
+        """The frame's mature cells in one, a row per period (and segment).
 
-        `period`, `cohorts` (how many), `users`, `cohort_size`, `retention_rate` (Σ users / Σ cohort_size),
-        `ci_low`, `ci_high` (95% Wilson).
+        `period`, `cohorts` (how many), `users`, `cohort_size` (sums), `retention_rate` (by the definition's
+        `mean`: `weighted` is Σ users / Σ cohort_size, `simple` the plain mean of the cohorts' rates, `mixpanel`
+        Σ users·cohort_size / Σ cohort_size²), `ci_low`, `ci_high` (95% Wilson of the weighted rate).
         """
         cells = self.frame[self.frame["mature"] & (self.frame["cohort_size"] > 0)]
-        sums = cells.groupby("period", as_index=False).agg(
-            cohorts=("cohort", "size"), users=("users", "sum"), cohort_size=("cohort_size", "sum")
+        weight = cells["cohort_size"].astype(float)
+        keys = ["segment", "period"] if self.definition.by else ["period"]
+        sums = (
+            cells.assign(weighted=cells["users"] * weight, weights=weight * weight)
+            .groupby(keys, as_index=False, sort=not self.definition.by)
+            .agg(
+                cohorts=("cohort", "size"),
+                users=("users", "sum"),
+                cohort_size=("cohort_size", "sum"),
+                simple=("retention_rate", "mean"),
+                weighted=("weighted", "sum"),
+                weights=("weights", "sum"),
+            )
         )
+        rates = {
+            "weighted": intervals.rate(sums["users"], sums["cohort_size"]),
+            "simple": sums["simple"].to_numpy(),
+            "mixpanel": intervals.rate(sums["weighted"], sums["weights"]),
+        }
         low, high = intervals.wilson(sums["users"], sums["cohort_size"])
-        return sums.assign(retention_rate=intervals.rate(sums["users"], sums["cohort_size"]), ci_low=low, ci_high=high)
+        means = sums[[*keys, "cohorts", "users", "cohort_size"]]
+        return means.assign(retention_rate=rates[self.definition.mean], ci_low=low, ci_high=high)
 
-    def people(self, cohort: str | date, period: int | None = None) -> list[str]:
+    def people(self, cohort: str | date, period: int | None = None, *, segment: str | None = None) -> list[str]:
         """List the people behind a cell: as many as its `users`.
 
         Args:
             cohort: First day of the cohort, as in the frame.
             period: 0-based; the whole cohort (its `cohort_size`) if not given.
+            segment: Of this segment alone; all of them if not given.
 
         Returns:
             `user_id`s, sorted.
@@ -109,15 +108,22 @@ class Retention(Answer):
         cells = self.frame[self.frame["cohort"] == day]
         if cells.empty or (period is not None and period not in set(cells["period"])):
             raise InvalidArgument(f"there is no cell of cohort {cohort!r} and period {period!r} in the frame")
-        members = self.facts.loc[self.facts["cohort"] == day, "user_id"]
-        if period is None:
-            return members.tolist()
-        later = self.definition.kind == "on_or_after"
-        came = self.returns["period"] >= period if later else self.returns["period"] == period
-        return members[members.index.isin(self.returns.loc[came, "fact"])].tolist()
+        entries = self.entries
+        chosen = entries.cohort == self.periods.days.index(day.date())
+        if segment is not None:
+            if segment not in self.segments:
+                raise InvalidArgument(f"there is no segment {arguments.unknown(segment, filter(None, self.segments))}")
+            chosen &= entries.segment == self.segments.index(segment)
+        if period is not None:
+            brackets = (
+                self.definition.cells(period + 1) if self.definition.kind != "bracket" else self.definition.brackets
+            )
+            *_, there = retention_cells.present(self.definition, entries, brackets[: period + 1])
+            chosen &= there
+        return sequences.user_ids(self.snapshot, np.unique(entries.user_key[chosen]))
 
     def chart(self) -> Chart:
-        """Draw the newest cohorts as a heat map, cells that are not final hatched."""
+        """Draw the newest cohorts as a heat map, cells that are not final hatched; with segments, their means."""
         return retention_views.chart(self)
 
     def reading(self) -> str:
@@ -131,13 +137,19 @@ def retention(  # noqa: PLR0913 - a question names all its options
     start: str | Step = "user_joined",
     returns: str | Step | None = None,
     period: Period = "week",
-    kind: Kind = "on",
-    clock: Clock = "calendar",
-    cohort: Cohort = "first",
+    kind: Kind | None = None,
+    clock: Clock | None = None,
+    cohort: Cohort | None = None,
+    brackets: str | Sequence[Bracket] | None = None,
+    of: Of = "cohort",
+    mean: Mean | None = None,
+    floor: str | timedelta | None = None,
+    by: str | None = None,
     since: str | date | None = None,
     until: str | date | None = None,
     now: str | date | None = None,
     tz: str = "UTC",
+    dialect: str | None = None,
 ) -> Retention:
     """Count the people of each cohort who come back in each period after they started.
 
@@ -149,15 +161,22 @@ def retention(  # noqa: PLR0913 - a question names all its options
         start: The event by which a person joins a cohort.
         returns: The event by which they come back; any event if not given.
         period: `day`, `week` (from Monday) or `month`.
-        kind: `on` counts a return in exactly that period, `on_or_after` in it or any later one.
-        clock: `calendar` counts the periods of `tz`; `rolling` counts 24 hours, 7 days or 30 days from
-            each person's start (cohorts are the calendar's with both).
-        cohort: `first` puts a person into the cohort of their first start ever, `recurring` into that of
-            every period with a start.
+        kind: `on` (the default) counts a return in exactly that period, `on_or_after` in it or any later one,
+            `bracket` in any of a range of periods, `streak` in each of the periods 1 to it.
+        clock: `calendar` (the default) counts the periods of `tz`; `rolling` counts 24 hours, 7 days or 30 days
+            from each person's start (cohorts are the calendar's with both).
+        cohort: `first` (the default) puts a person into the cohort of their first start ever, `recurring` into
+            that of every period with a start.
+        brackets: The ranges of periods of `kind="bracket"`, such as `"0,1-3,4-7"`.
+        of: The denominator: the `cohort`, or who counted in the period `previous` to it.
+        mean: How `.mean` weighs cohorts: see there; `weighted` if not given.
+        floor: Move starts back to a full `1h` (or another length) before the rolling clock runs.
+        by: Break down by a field (`platform`, …) or a property of the start.
         since: Starts from here on, inclusive; naive times are in `tz`.
         until: Starts before this.
         now: When the question is asked: later events are not seen. The present if not given.
         tz: Time zone of naive times and of the calendar.
+        dialect: Read it as a vendor does; what is given by hand wins. See `dialects`.
 
     Returns:
         A `Retention`; its frame has no rows when nobody started.
@@ -166,6 +185,7 @@ def retention(  # noqa: PLR0913 - a question names all its options
         UnknownEvent: The data has no event of that type.
         InvalidArgument: An option or a time cannot be used, or `until` is not after `since`.
 
+    >>> from datetime import timedelta
     >>> from workbench.testing import store_of
     >>> hours = store_of({"ann": "user_joined:0 view:30", "bob": "user_joined:1"}, unit=timedelta(hours=1))
     >>> retention(hours.snapshot(), period="day", now="2026-01-06").frame[["period", "users", "mature"]]
@@ -174,105 +194,60 @@ def retention(  # noqa: PLR0913 - a question names all its options
     1       1      0   False
     """
     span = arguments.span(since, until, now, tz=tz)
+    told = {"kind": kind, "clock": clock, "cohort": cohort, "mean": mean, "floor": floor}
+    chosen: dict[str, Any] = {"kind": "on", "clock": "calendar", "cohort": "first", "mean": "weighted", "floor": None}
+    chosen |= dialects.retention(dialect) | {name: value for name, value in told.items() if value is not None}
+    counted = arguments.choice(chosen["kind"], KINDS, name="kind")
     definition = RetentionDefinition(
         start=as_step(start),
         returns=None if returns is None else as_step(returns),
         period=arguments.choice(period, PERIODS, name="period"),
-        kind=arguments.choice(kind, KINDS, name="kind"),
-        clock=arguments.choice(clock, CLOCKS, name="clock"),
-        cohort=arguments.choice(cohort, COHORTS, name="cohort"),
+        kind=counted,
+        clock=arguments.choice(chosen["clock"], CLOCKS, name="clock"),
+        cohort=arguments.choice(chosen["cohort"], COHORTS, name="cohort"),
+        brackets=checked_brackets(brackets, counted),
+        of=arguments.choice(of, OFS, name="of"),
+        mean=arguments.choice(chosen["mean"], MEANS, name="mean"),
+        floor=None if chosen["floor"] is None else arguments.duration(chosen["floor"], name="floor"),
+        by=None if by is None else arguments.property_name(by, name="by"),
         since=span.since,
         until=span.until,
         now=span.now,
         tz=tz,
+        dialect=dialect,
     )
+    return asked(snapshot, definition)
+
+
+def asked(snapshot: Snapshot, definition: RetentionDefinition) -> Retention:
+    """Answer a retention whose options are all resolved.
+
+    Raises:
+        UnknownEvent: The data has no event of that type.
+    """
     known = seen(snapshot)
-    steps = [each for each in (definition.start, definition.returns) if each]
-    check_known(steps, known)
-    first, _ = known.get(definition.start.event, (span.now, span.now))
-    periods = calendar(definition.period, min(first, span.now), span.now, tz)
-    sql, params = _query(definition, steps, span, periods, snapshot.engine)
-    facts, came = _facts(snapshot.query(sql, params))
-    frame = _frame(definition, periods, facts["cohort"].to_numpy(), came)
-    days = pd.to_datetime(pd.Series(periods.days)).astype("datetime64[us]")
-    named = facts.assign(cohort=days.reindex(facts["cohort"]).to_numpy())
+    check_known([each for each in (definition.start, definition.returns) if each], known)
+    first, _ = known.get(definition.start.event, (definition.now, definition.now))
+    periods = calendar(definition.period, min(first, definition.now), definition.now, definition.tz)
+    entries, segments, sql = retention_cells.found(snapshot, definition, periods)
+    frames = []
+    for place, name in enumerate(segments):
+        mine = entries.segment == place
+        if definition.by and not mine.any():
+            continue
+        frame = retention_cells.frame(definition, periods, entries, mine)
+        if definition.by:
+            frame.insert(0, "segment", name)
+        frames.append(frame)
     return Retention(
-        frame=frame,
+        frame=pd.concat(frames, ignore_index=True)
+        if frames
+        else retention_cells.frame(definition, periods, entries, entries.segment < 0),
         sql=sql,
         definition=definition,
         data_version=snapshot.data_version,
-        facts=named,
-        returns=came,
+        entries=entries,
+        segments=segments,
+        periods=periods,
+        snapshot=snapshot,
     )
-
-
-def _query(
-    definition: RetentionDefinition, steps: list[Step], span: arguments.Span, periods: Calendar, engine: Engine
-) -> tuple[str, dict[str, object]]:
-    matches, values = conditions(steps, words(engine))
-    sql = queries.filled(
-        queries.text("retention"), start=matches[0], returns=matches[1] if len(matches) > 1 else "true"
-    )
-    length = ROLLING[definition.period] // timedelta(microseconds=1)
-    return sql, values | span.entries() | periods.cells() | {
-        "recurring": definition.cohort == "recurring",
-        "rolling": length if definition.clock == "rolling" else None,
-    }
-
-
-def _facts(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return who started in which cohort (its number), and the periods in which they came back."""
-    periods = rows["periods"].combine_chunks()
-    counts = np.asarray(periods.value_lengths(), dtype=np.int64)
-    facts = pd.DataFrame({"user_id": rows["user_id"].to_pylist(), "cohort": np.asarray(rows["cohort"], dtype=np.int64)})
-    came = pd.DataFrame(
-        {"fact": np.repeat(np.arange(len(counts)), counts), "period": np.asarray(periods.flatten(), dtype=np.int64)}
-    )
-    return facts, came
-
-
-def _frame(
-    definition: RetentionDefinition, periods: Calendar, cohorts: NDArray[np.int64], came: pd.DataFrame
-) -> pd.DataFrame:
-    """Count the cells of every cohort, from the first to the last that anybody is in."""
-    width = max(_begun(definition, periods, 0), 1)
-    users = _users(definition.kind, cohorts, came, (len(periods.days), width))
-    sizes = np.bincount(cohorts, minlength=len(periods.days))
-    occupied = range(int(cohorts.min()), int(cohorts.max()) + 1) if len(cohorts) else range(0)
-    cells = [(cohort, number) for cohort in occupied for number in range(_begun(definition, periods, cohort))]
-    row, column = np.array(cells, dtype=np.int64).reshape(-1, 2).T
-    low, high = intervals.wilson(users[row, column], sizes[row])
-    return pd.DataFrame(
-        {
-            "cohort": pd.to_datetime(pd.Series([periods.days[cohort] for cohort in row])).astype("datetime64[us]"),
-            "period": column,
-            "users": users[row, column],
-            "cohort_size": sizes[row],
-            "retention_rate": intervals.rate(users[row, column], sizes[row]),
-            "mature": np.array([_over(definition, periods, *cell) for cell in cells], dtype=bool),
-            "ci_low": low,
-            "ci_high": high,
-        }
-    )
-
-
-def _users(kind: Kind, cohorts: NDArray[np.int64], came: pd.DataFrame, shape: tuple[int, int]) -> NDArray[np.int64]:
-    """Count the people per cohort and period: who came back in it or, on request, in it or later."""
-    counted = came.groupby("fact", as_index=False)["period"].max() if kind == "on_or_after" else came
-    users = np.zeros(shape, dtype=np.int64)
-    np.add.at(users, (cohorts[counted["fact"]], counted["period"]), 1)
-    return users[:, ::-1].cumsum(axis=1)[:, ::-1] if kind == "on_or_after" else users
-
-
-def _begun(definition: RetentionDefinition, periods: Calendar, cohort: int) -> int:
-    """Return how many periods have begun for the first of a cohort."""
-    if definition.clock == "calendar":
-        return periods.number(definition.now) - cohort + 1
-    return (definition.now - periods.starts[cohort]) // ROLLING[definition.period] + 1
-
-
-def _over(definition: RetentionDefinition, periods: Calendar, cohort: int, number: int) -> bool:
-    """Say whether a period is over for the last of a cohort."""
-    if definition.clock == "calendar":
-        return periods.starts[cohort + number + 1] <= definition.now
-    return periods.starts[cohort + 1] + (number + 1) * ROLLING[definition.period] <= definition.now

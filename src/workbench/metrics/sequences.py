@@ -50,6 +50,23 @@ class Rows:
     columns: Mapping[str, Column]
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What the people of one part did: one row per event, in a few runs each sorted by person, and no other order.
+
+    Attributes:
+        user_key: One per row.
+        runs: Where each run begins; one more than runs, the last is the number of rows.
+        at: When each event occurred, in microseconds since 1970 (UTC).
+        columns: What else was asked for, by name.
+    """
+
+    user_key: NDArray[np.int64]
+    runs: NDArray[np.int64]
+    at: NDArray[np.int64]
+    columns: Mapping[str, Column]
+
+
 def by_person(
     snapshot: Snapshot, sql: str, params: Mapping[str, object], kernel: Callable[[Rows], Result]
 ) -> list[Result]:
@@ -65,12 +82,32 @@ def by_person(
     Returns:
         What the kernel made of each part, in the order of the parts.
     """
+    return _by_part(snapshot, lambda part: kernel(ordered(snapshot.query(sql, params, part=part))))
 
-    def work(part: int) -> Result:
-        return kernel(ordered(snapshot.query(sql, params, part=part)))
 
+def by_group(
+    snapshot: Snapshot, sql: str, params: Mapping[str, object], kernel: Callable[[Runs], Result]
+) -> list[Result]:
+    """Give the rows of each part of the people to a kernel that does not ask for their order; see `by_person`."""
+    return _by_part(snapshot, lambda part: kernel(grouped(snapshot.query(sql, params, part=part))))
+
+
+def _by_part(snapshot: Snapshot, work: Callable[[int], Result]) -> list[Result]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(work, range(snapshot.parts)))
+
+
+def grouped(table: pa.Table) -> Runs:
+    """Find the runs that rows are sorted in by person; where there are many, sort them into one."""
+    from workbench.metrics.kernels import order  # noqa: PLC0415 - loads Numba
+
+    columns = {name: _array(table[name]) for name in table.column_names}
+    runs = order.runs(columns[KEY], MOST_RUNS)
+    if not len(runs):
+        places = np.argsort(columns[KEY], kind="stable")
+        columns = {name: column[places] for name, column in columns.items()}
+        runs = np.array([0, len(places)])
+    return Runs(columns.pop(KEY), runs, columns.pop(AT), columns)
 
 
 def ordered(table: pa.Table) -> Rows:

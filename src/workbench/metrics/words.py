@@ -36,6 +36,9 @@ class Words(Protocol):
     def key_of(self, name: str) -> str:
         """Return what is bound to ask for the property of a name."""
 
+    def byte(self, number: str) -> str:
+        """Make a number an 8-bit integer, so that less has to travel."""
+
     def short(self, number: str) -> str:
         """Make a number a 16-bit integer, so that less has to travel."""
 
@@ -77,6 +80,10 @@ class DuckDB:
     def key_of(self, name: str) -> str:
         """Return a JSON pointer."""
         return "/" + name.replace("~", "~0").replace("/", "~1")
+
+    def byte(self, number: str) -> str:
+        """See `Words`."""
+        return f"({number})::TINYINT"
 
     def short(self, number: str) -> str:
         """See `Words`."""
@@ -125,6 +132,10 @@ class ClickHouse:
     def key_of(self, name: str) -> str:
         """Return the name itself."""
         return name
+
+    def byte(self, number: str) -> str:
+        """See `Words`."""
+        return f"toInt8({number})"
 
     def short(self, number: str) -> str:
         """See `Words`."""

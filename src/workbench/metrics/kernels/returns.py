@@ -1,0 +1,160 @@
+"""Who came back when: per person and cohort the periods with a return, as bits.
+
+Only persons matter here, not the order of their rows, so rows are walked person by person through the sorted runs that
+they come in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.metrics.kernels.compiled import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+START, RETURN = 1, 2
+"""What a row can be, as bits."""
+
+_LATE = np.iinfo(np.int64).max
+_EARLY = np.iinfo(np.int64).min
+
+
+@compiled
+def returns(
+    key: NDArray[np.int64],
+    runs: NDArray[np.int64],
+    at: NDArray[np.int64],
+    bits: NDArray[np.int8],
+    segment: NDArray[np.int16],
+    cell: int,
+    before: NDArray[np.int64],
+    changes: NDArray[np.int64],
+    after: NDArray[np.int64],
+    first_cell: int,
+    periods: int,
+    entry: NDArray[np.int64],
+    recurring: bool,
+    rolling: int,
+    floor: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64]]:
+    """Find who started when, and in which periods they came back.
+
+    Args:
+        key: Whose each row is.
+        runs: Where each run of rows sorted by `key` begins, and behind the last where it ends.
+        at: When, in microseconds since 1970.
+        bits: `START`, `RETURN`, or both.
+        segment: What each row names.
+        cell: Length of the cells of the lookup, in microseconds.
+        before: Period of a cell, counted from 0, up to `changes`.
+        changes: Instant in a cell from which on its period is `after`.
+        after: Period of a cell from `changes` on.
+        first_cell: Number of the lookup's first cell since 1970.
+        periods: How many periods there are at most after a start, its own included.
+        entry: since and until (exclusive) of starts.
+        recurring: A cohort for each period with a start, or only that of the first start ever.
+        rolling: Length of a period counted from each start, in microseconds; 0 for the calendar's.
+        floor: Starts are moved back to a multiple of this for the rolling clock; 1 leaves them.
+
+    Returns:
+        One entry per person and cohort: `key`, cohort (the period of the start), segment (that the start names), and
+        the periods since the start with a return, bit p % 64 of word p // 64.
+    """
+    words = (periods + 63) // 64
+    limit = 0
+    for row in range(len(bits)):
+        limit += bits[row] & START
+    who, cohort, named = np.empty(limit, np.int64), np.empty(limit, np.int64), np.empty(limit, np.int64)
+    came = np.zeros((limit, words), dtype=np.uint64)
+    head, end = runs[:-1].copy(), runs[1:]
+    begin = head.copy()
+    count = known_periods(before, after)
+    started, latest, names = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
+    found = 0
+    while True:
+        lowest, there = _next(key, head, end)
+        if not there:
+            break
+        for run in range(len(head)):
+            begin[run] = head[run]
+            while head[run] < end[run] and key[head[run]] == lowest:
+                head[run] += 1
+        started[:], latest[:], names[:] = _LATE, _EARLY, 0
+        opened = _LATE
+        for run in range(len(head)):
+            for row in range(begin[run], head[run]):
+                number = at[row] // cell - first_cell
+                if not 0 <= number < len(before):
+                    continue
+                period = before[number] if at[row] < changes[number] else after[number]
+                if bits[row] & RETURN:
+                    latest[period] = max(latest[period], at[row])
+                if bits[row] & START and (not recurring or entry[0] <= at[row] < entry[1]):
+                    _open(period, at[row], segment[row], started, names)
+                    opened = min(opened, at[row])
+        for period in range(count):
+            if not entry[0] <= started[period] < entry[1] or not (recurring or started[period] == opened):
+                continue
+            who[found], cohort[found], named[found] = lowest, period, names[period]
+            if rolling:
+                _roll(begin, head, at, bits, started[period], rolling, floor, came[found])
+            else:
+                _mark(period, started[period], latest, came[found])
+            found += 1
+    return who[:found], cohort[:found], named[:found], came[:found]
+
+
+@compiled
+def _open(period: int, at: int, segment: int, started: NDArray[np.int64], names: NDArray[np.int64]) -> None:
+    """Keep the first start of a period, and the segment it names; of several at once the first."""
+    if at < started[period]:
+        started[period], names[period] = at, segment
+    elif at == started[period]:
+        names[period] = min(names[period], segment)
+
+
+@compiled
+def _mark(cohort: int, started: int, latest: NDArray[np.int64], came: NDArray[np.uint64]) -> None:
+    """Mark the calendar's periods with a return at the start or later."""
+    for period in range(cohort, len(latest)):
+        if latest[period] >= started:
+            came[(period - cohort) >> 6] |= np.uint64(1) << np.uint64((period - cohort) & 63)
+
+
+@compiled
+def known_periods(before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
+    """Return how many periods a lookup knows."""
+    return int(max(before[-1], after[-1])) + 1 if len(before) else 0
+
+
+@compiled
+def _next(key: NDArray[np.int64], head: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[int, bool]:
+    """Return the lowest key at the heads of the runs, and whether there is one."""
+    lowest, there = _LATE, False
+    for run in range(len(head)):
+        if head[run] < end[run]:
+            lowest, there = min(lowest, key[head[run]]), True
+    return lowest, there
+
+
+@compiled
+def _roll(
+    begin: NDArray[np.int64],
+    end: NDArray[np.int64],
+    at: NDArray[np.int64],
+    bits: NDArray[np.int8],
+    started: int,
+    length: int,
+    floor: int,
+    came: NDArray[np.uint64],
+) -> None:
+    """Mark the periods of a person's own clock with a return."""
+    zero = started - started % floor
+    for run in range(len(begin)):
+        for row in range(begin[run], end[run]):
+            if bits[row] & RETURN and at[row] >= started:
+                period = (at[row] - zero) // length
+                came[period >> 6] |= np.uint64(1) << np.uint64(period & 63)
