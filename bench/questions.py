@@ -31,7 +31,14 @@ QUESTIONS: dict[str, tuple[str, float | None]] = {
     PEERED: (f"bench.funnel({STEPS}, now='{NOW}')", 3.0),
     "strict funnel": (f"bench.funnel({STEPS}, order='strict', now='{NOW}')", 8.0),
     "funnel in any order": (f"bench.funnel({STEPS}, order='any', now='{NOW}')", 8.0),
+    "funnel by platform": (f"bench.funnel({STEPS}, by='platform', now='{NOW}')", 8.0),
+    "funnel with an exclusion": (f"bench.funnel({STEPS}, exclude=[('ai_interaction', 1, 2)], now='{NOW}')", 8.0),
+    "funnel of sessions": (f"bench.funnel({STEPS}, counting='sessions', now='{NOW}')", 8.0),
     "weekly retention": (f"bench.retention(now='{NOW}')", 1.6),
+    "rolling, recurring retention": (f"bench.retention(clock='rolling', cohort='recurring', now='{NOW}')", 8.0),
+    "daily active users": (f"bench.active_users(now='{NOW}')", 4.0),
+    "weekly active users, trailing": (f"bench.active_users(window='7d', now='{NOW}')", 4.0),
+    "lifecycle by week": (f"bench.lifecycle(now='{NOW}')", 4.0),
 }
 """What is asked, and at most how many scans it may take."""
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench import config
 from workbench.errors import InvalidArgument
-from workbench.metrics import activity, arguments, funnels, platforms, raids, series
+from workbench.metrics import activity, arguments, funnels, messages, platforms, raids, series
+from workbench.metrics import lifecycle as lifecycles
 from workbench.metrics import retention as retentions
+from workbench.metrics import stickiness as sticky
 from workbench.store.frame import store_of_frame
 from workbench.store.lake import LakeStore
 
@@ -142,9 +144,17 @@ class Bench:
         """Count the people with any event per day, week or month; see `metrics.activity.active_users`."""
         return activity.active_users(self.snapshot, **{"tz": self._tz, **options})
 
-    def message_volume(self, **options: Any) -> activity.MessageVolume:  # noqa: ANN401 - as the question has them
-        """Count messages over time; see `metrics.activity.message_volume`."""
-        return activity.message_volume(self.snapshot, **{"tz": self._tz, **options})
+    def lifecycle(self, **options: Any) -> lifecycles.Lifecycle:  # noqa: ANN401 - as the question has them
+        """Count who is new, returning, resurrecting and dormant; see `metrics.lifecycle.lifecycle`."""
+        return lifecycles.lifecycle(self.snapshot, **{"tz": self._tz, **options})
+
+    def stickiness(self, **options: Any) -> sticky.Stickiness:  # noqa: ANN401 - as the question has them
+        """Count in how many periods people were there; see `metrics.stickiness.stickiness`."""
+        return sticky.stickiness(self.snapshot, **{"tz": self._tz, **options})
+
+    def message_volume(self, **options: Any) -> messages.MessageVolume:  # noqa: ANN401 - as the question has them
+        """Count messages over time; see `metrics.messages.message_volume`."""
+        return messages.message_volume(self.snapshot, **{"tz": self._tz, **options})
 
     def platform_distribution(self, **options: Any) -> platforms.PlatformDistribution:  # noqa: ANN401
         """Count the people on each platform; see `metrics.platforms.platform_distribution`."""

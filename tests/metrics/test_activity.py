@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.metrics.test_funnel_options import community
 from workbench.errors import InvalidArgument
-from workbench.metrics.activity import active_users, message_volume
+from workbench.metrics.activity import active_users
 from workbench.metrics.calendars import PERIODS
 from workbench.testing import START, store_of
 
@@ -61,20 +62,6 @@ def test_nothing_happened_is_an_answer():
     assert (len(answer.frame), "nothing to say" in answer.reading(), answer.chart().marks) == (0, True, ())
 
 
-def test_a_first_message_is_a_message_and_a_view_is_none():
-    journeys = {"ann": "first_message:0 message_sent:5 view:6", "bob": f"message_sent:{DAY}"}
-    answer = message_volume(store_of(journeys).snapshot(), now=NOW)
-    assert answer.frame[["messages", "users"]].to_numpy().tolist() == [[2, 1], [1, 1]]
-    assert "3 messages in 2 days" in answer.reading()
-
-
-def test_the_hour_that_autumn_shows_twice_is_one_row():
-    store = store_of({"ann": "message_sent:30 message_sent:90 message_sent:150"}, start=START.replace(month=10, day=25))
-    frame = message_volume(store.snapshot(), period="hour", tz="Europe/Berlin", now="2026-12-01").frame
-    assert frame["messages"].tolist() == [2, 1]
-    assert frame["period"].dt.hour.tolist() == [2, 3]
-
-
 def test_a_period_that_is_none_is_refused():
     with pytest.raises(InvalidArgument, match="period must be one of 'day', 'week', 'month', got 'year'"):
         active_users(store_of({}).snapshot(), period="year")
@@ -99,3 +86,56 @@ def test_counts_agree_with_a_walk_over_the_events(people, tz, period):
     found = {row.period: (row.users, row.new_users, row.events) for row in frame.itertuples() if row.users}
     new = [*first.values()]
     assert found == {begins: (len(set(users)), new.count(begins), len(users)) for begins, users in seen.items()}
+
+
+def test_a_window_counts_the_days_up_to_a_day():
+    journeys = {"ann": "view:0", "bob": f"view:{DAY} view:{3 * DAY}"}
+    answer = active_users(store_of(journeys).snapshot(), window="2d", now="2026-01-10")
+    assert answer.frame["users"].tolist() == [1, 2, 1, 1, 1, 0]
+    assert answer.frame["mature"].tolist() == [True] * 5 + [False]
+    assert answer.people("2026-01-06") == ["ann", "bob"]
+
+
+@pytest.mark.parametrize(("window", "period"), [("36h", "day"), ("7d", "week"), ("0d", "day"), ("x", "day")])
+def test_a_window_that_is_no_number_of_days_is_refused(window, period):
+    with pytest.raises(InvalidArgument, match="window"):
+        active_users(store_of({}).snapshot(), window=window, period=period)
+
+
+def test_people_of_several_platforms_count_on_each():
+    snapshot = community(
+        ({"ann": "view:0", "bob": "view:5"}, {"platform": "web"}), ({"ann": "view:9"}, {"platform": "app"})
+    )
+    answer = active_users(snapshot, by="platform", now=NOW)
+    assert answer.frame[["segment", "users"]].to_numpy().tolist() == [["web", 2], ["app", 1]]
+    assert answer.people("2026-01-05", segment="app") == ["ann"]
+    assert [line.label for line in answer.chart().marks] == ["web", "app"]
+    with pytest.raises(InvalidArgument, match="no segment"):
+        answer.people("2026-01-05", segment="wep")
+
+
+def test_only_the_event_that_is_asked_for_makes_active():
+    assert days({"ann": f"view:0 buy:{DAY}"}, event="buy") == [("2026-01-06", 1, 1, 1)]
+
+
+def test_ratios_say_how_often_people_come():
+    journeys = {"ann": " ".join(f"view:{day * DAY}" for day in range(10)), "bob": "view:0"}
+    ratios = active_users(store_of(journeys).snapshot(), now="2026-01-14T23:59").ratios.set_index("period")
+    last = ratios.iloc[-1]
+    assert (last["dau"], last["wau"], last["mau"], last["dau_mau"]) == (1, 1, 2, 0.5)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["ann", "bob", "cy"]), st.lists(st.integers(0, 20), min_size=1, max_size=6), min_size=1
+    ),
+    st.integers(1, 9),
+)
+def test_a_window_is_a_slow_count_of_days(people, window):
+    journeys = {who: " ".join(f"view:{day * DAY}" for day in active) for who, active in people.items()}
+    answer = active_users(store_of(journeys).snapshot(), window=f"{window}d", now=START + timedelta(days=25))
+    for row in answer.frame.itertuples():
+        day = (row.period - START.date()).days
+        expected = sorted(who for who, active in people.items() if any(day - window < other <= day for other in active))
+        assert answer.people(row.period) == expected
+        assert row.users == len(expected)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.bench import Bench
-    from workbench.metrics.activity import ActiveUsers, MessageVolume
+    from workbench.metrics.activity import ActiveUsers
+    from workbench.metrics.messages import MessageVolume
     from workbench.metrics.raids import RaidActivity
 
 DAYS: Final = 90

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.metrics.kernels.compiled import compiled
+from workbench.metrics.kernels.presence import lowest, take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,13 +76,10 @@ def returns(
     started, latest, names = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
     found = 0
     while True:
-        lowest, there = _next(key, head, end)
+        person, there = lowest(key, head, end)
         if not there:
             break
-        for run in range(len(head)):
-            begin[run] = head[run]
-            while head[run] < end[run] and key[head[run]] == lowest:
-                head[run] += 1
+        take(person, key, head, end, begin)
         started[:], latest[:], names[:] = _LATE, _EARLY, 0
         opened = _LATE
         for run in range(len(head)):
@@ -98,7 +96,7 @@ def returns(
         for period in range(count):
             if not entry[0] <= started[period] < entry[1] or not (recurring or started[period] == opened):
                 continue
-            who[found], cohort[found], named[found] = lowest, period, names[period]
+            who[found], cohort[found], named[found] = person, period, names[period]
             if rolling:
                 _roll(begin, head, at, bits, started[period], rolling, floor, came[found])
             else:
@@ -128,16 +126,6 @@ def _mark(cohort: int, started: int, latest: NDArray[np.int64], came: NDArray[np
 def known_periods(before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
     """Return how many periods a lookup knows."""
     return int(max(before[-1], after[-1])) + 1 if len(before) else 0
-
-
-@compiled
-def _next(key: NDArray[np.int64], head: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[int, bool]:
-    """Return the lowest key at the heads of the runs, and whether there is one."""
-    lowest, there = _LATE, False
-    for run in range(len(head)):
-        if head[run] < end[run]:
-            lowest, there = min(lowest, key[head[run]]), True
-    return lowest, there
 
 
 @compiled
