@@ -29,7 +29,9 @@ def test_a_definition_can_be_hashed_compared_and_written_down():
     same = HowMany(events=("view", "<b>"), within=timedelta(minutes=60))
     assert ({ASKED} == {same}, ASKED.fingerprint == same.fingerprint) == (True, True)
     assert ASKED.fingerprint != HowMany(events=("view",), within=timedelta(hours=1)).fingerprint
-    assert ASKED.to_dict() == {"question": "how_many", "events": ["view", "<b>"], "within": 3600.0, "since": None}
+    assert ASKED.to_dict() == {
+        "question": "how_many", "people": None, "events": ["view", "<b>"], "within": 3600.0, "since": None
+    }  # fmt: skip
 
 
 def test_a_definition_is_described_by_what_is_set():

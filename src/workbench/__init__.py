@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from workbench.bench import open_ as open
     from workbench.config import Settings
     from workbench.errors import WorkbenchError
+    from workbench.metrics.dialects import dialects
+    from workbench.metrics.segments import people, segment
     from workbench.metrics.steps import Step, step
     from workbench.results import Answer, Definition
 
@@ -36,8 +38,11 @@ __all__ = [
     "Step",
     "WorkbenchError",
     "__version__",
+    "dialects",
     "from_frame",
     "open",
+    "people",
+    "segment",
     "step",
 ]
 
@@ -48,8 +53,11 @@ _HOMES: Final = {
     "Settings": ("config", "Settings"),
     "Step": ("metrics.steps", "Step"),
     "WorkbenchError": ("errors", "WorkbenchError"),
+    "dialects": ("metrics.dialects", "dialects"),
     "from_frame": ("bench", "from_frame"),
     "open": ("bench", "open_"),
+    "people": ("metrics.segments", "people"),
+    "segment": ("metrics.segments", "segment"),
     "step": ("metrics.steps", "step"),
 }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench import config
 from workbench.errors import InvalidArgument
-from workbench.metrics import activity, arguments, funnels, messages, platforms, raids, series
+from workbench.metrics import activity, arguments, funnels, messages, platforms, raids, saved_segments, segments, series
 from workbench.metrics import lifecycle as lifecycles
 from workbench.metrics import retention as retentions
 from workbench.metrics import stickiness as sticky
@@ -15,7 +16,7 @@ from workbench.store.lake import LakeStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime, timedelta
+    from datetime import date, timedelta
     from pathlib import Path
 
     import pandas as pd
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from workbench.metrics.calendars import Period
     from workbench.metrics.funnel_definition import Attribution, Counting, Exclusion, Order, Rules
     from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of
+    from workbench.metrics.segments import Segment
     from workbench.metrics.steps import Step
     from workbench.models.forecast import Forecast
     from workbench.models.predictor import UserBehaviorPredictor
@@ -62,9 +64,43 @@ class Bench:
         known_at = arguments.instant(instant, self.settings.timezone)
         return Bench(self.store, self.settings, snapshot=self.store.snapshot(known_at=known_at))
 
+    def of(self, segment: str | Segment, *, now: str | date | datetime | None = None) -> Bench:
+        """Return a bench that sees only the people of a segment, whatever they did.
+
+        Args:
+            segment: One made with `wb.segment(...)`, or the name of one that was saved.
+            now: When the segment is asked for: `within` looks back from here. The present if not given.
+
+        Raises:
+            InvalidArgument: No segment is saved by that name.
+        """
+        chosen = self.segment(segment) if isinstance(segment, str) else segment
+        asked = datetime.now(UTC) if now is None else arguments.instant(now, self._tz, name="now")
+        keys = segments.members(self.snapshot, chosen, now=asked)
+        return Bench(self.store, self.settings, snapshot=self.snapshot.only(keys, people=chosen))
+
+    def save_segment(self, name: str, segment: Segment) -> None:
+        """Keep a segment in the lake by a name; one of that name is replaced.
+
+        Raises:
+            InvalidArgument: The name cannot be used, or this bench asks a frame.
+        """
+        saved_segments.save(self._lake().control, name, segment, now=datetime.now(UTC))
+
+    def segments(self) -> dict[str, Segment]:
+        """Return the segments that were saved, by name."""
+        return saved_segments.load_all(self._lake().control)
+
+    def segment(self, name: str) -> Segment:
+        """Return the segment that was saved by a name; one that was not is an error that suggests the nearest."""
+        return saved_segments.load(self._lake().control, name)
+
     def refresh(self) -> Bench:
-        """Move to the newest version; return the bench itself."""
+        """Move to the newest version; return the bench itself. A bench of a segment asks anew who is of it."""
+        people = self.snapshot.people
         self.snapshot = self.store.snapshot(known_at=self.snapshot.known_at)
+        if isinstance(people, segments.Segment):
+            self.snapshot = self.of(people).snapshot
         return self
 
     def ingest(self, path: str | Path, mapping: str = "native", *, format: str | None = None) -> Summary:
@@ -85,10 +121,9 @@ class Bench:
 
         from workbench.ingest.files import ingest  # noqa: PLC0415
 
-        if not isinstance(self.store, LakeStore):
-            raise InvalidArgument("events can be added to a lake, not to a frame: open one with wb.open()")
+        lake = self._lake()
         source = path if str(path) == "-" else config.resolved(path)
-        summary = ingest(self.store, source, mapping=mapping, format=format, progress=tqdm)
+        summary = ingest(lake, source, mapping=mapping, format=format, progress=tqdm)
         self.refresh()
         return summary
 
@@ -206,6 +241,11 @@ class Bench:
         file = config.resolved(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         frame.to_parquet(file)
+
+    def _lake(self) -> LakeStore:
+        if not isinstance(self.store, LakeStore):
+            raise InvalidArgument("nothing can be added to a frame: open a lake with wb.open()")
+        return self.store
 
     @property
     def _tz(self) -> str:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from workbench.charts.formats import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     import pandas as pd
     from bqplot import Figure
 
@@ -24,6 +26,8 @@ class Definition:
     """What exactly was asked, every option resolved. Hashable; equal definitions ask the same."""
 
     question: ClassVar[str]
+    people: Hashable | None = None
+    """Of whom alone it was asked: a segment; `None` for everybody."""
 
     def to_dict(self) -> dict[str, object]:
         """Return plain JSON types, the question's name first."""
@@ -31,10 +35,10 @@ class Definition:
         return {"question": self.question, **options}
 
     def described(self) -> dict[str, str]:
-        """Return the options that are set, as a person reads them."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        """Return the options that are not as they usually are, as a person reads them."""
+        values = {field: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {"question": self.question} | {
-            name: _shown(value) for name, value in values.items() if value is not None
+            field.name: _shown(value) for field, value in values.items() if value is not None and value != field.default
         }
 
     @property

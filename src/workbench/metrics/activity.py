@@ -172,6 +172,7 @@ def active_users(  # noqa: PLR0913 - a question names all its options
         since=span.since,
         until=span.until,
         now=span.now,
+        people=snapshot.people,
         tz=tz,
     )
     check_known([definition.event] if definition.event else [], seen(snapshot))

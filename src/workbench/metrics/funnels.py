@@ -197,6 +197,7 @@ def funnel(  # noqa: PLR0913 - a question names all its options
             since=span.since,
             until=span.until,
             now=span.now,
+            people=snapshot.people,
             tz=tz,
             rules=rules or Rules(),
         ),

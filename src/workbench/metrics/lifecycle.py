@@ -140,6 +140,7 @@ def lifecycle(
         since=span.since,
         until=span.until,
         now=span.now,
+        people=snapshot.people,
         tz=tz,
     )
     check_known([definition.event] if definition.event else [], seen(snapshot))

@@ -78,7 +78,9 @@ def message_volume(
     """Count messages (`first_message`, `message_sent`) per hour, day, week or month; see `active_users`."""
     span = arguments.span(since, until, now, tz=tz)
     chosen = arguments.choice(period, VOLUME_PERIODS, name="period")
-    definition = MessageVolumeDefinition(period=chosen, since=span.since, until=span.until, now=span.now, tz=tz)
+    definition = MessageVolumeDefinition(
+        period=chosen, since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people
+    )
     sql = queries.text("message_volume", snapshot.engine)
     params = {"messages": list(MESSAGES), "period": period, "tz": tz, **span.entries()}
     frame = complete(snapshot.query(sql, params).to_pandas(), definition, chosen)

@@ -81,5 +81,5 @@ def platform_distribution(
     frame = found.assign(
         platform=found["platform"].fillna(_UNNAMED), share=found["users"] / max(int(found["main_users"].sum()), 1)
     )[["platform", "users", "share", "main_users", "events"]]
-    definition = PlatformDefinition(since=span.since, until=span.until, now=span.now, tz=tz)
+    definition = PlatformDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
     return PlatformDistribution(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)

@@ -94,5 +94,5 @@ def raid_activity(
     sql = queries.text("raid_activity")
     frame = snapshot.query(sql, span.entries()).to_pandas()
     frame["running"] = frame["ended_at"].isna()
-    definition = RaidDefinition(since=span.since, until=span.until, now=span.now, tz=tz)
+    definition = RaidDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
     return RaidActivity(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)

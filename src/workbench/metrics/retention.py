@@ -213,6 +213,7 @@ def retention(  # noqa: PLR0913 - a question names all its options
         since=span.since,
         until=span.until,
         now=span.now,
+        people=snapshot.people,
         tz=tz,
         dialect=dialect,
     )

@@ -135,6 +135,7 @@ def stickiness(
         since=span.since,
         until=span.until,
         now=span.now,
+        people=snapshot.people,
         tz=tz,
     )
     check_known([definition.event] if definition.event else [], seen(snapshot))

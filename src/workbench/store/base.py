@@ -9,8 +9,11 @@ import pyarrow as pa
 from workbench.events import EVENT_TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
     from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 Engine: TypeAlias = Literal["duckdb", "clickhouse"]
 
@@ -40,6 +43,21 @@ class Snapshot(Protocol):
     @property
     def known_at(self) -> datetime | None:
         """Only events ingested up to this instant are seen; `None` for all of the version."""
+
+    @property
+    def people(self) -> Hashable | None:
+        """Whom alone is seen, as what they were chosen by; `None` for everybody."""
+
+    def only(self, keys: NDArray[np.int64], *, people: Hashable) -> Snapshot:
+        """Return the same version with the events of some people alone.
+
+        Args:
+            keys: Their `user_key`s.
+            people: What they were chosen by, for definitions to record.
+        """
+
+    def known(self, at: datetime) -> Snapshot:
+        """Return the same version with only the events that had been ingested by an instant."""
 
     @property
     def engine(self) -> Engine:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from workbench.store import duck
 from workbench.store.base import STORED_EVENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
     from datetime import datetime
 
-    import pyarrow as pa
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class MemorySnapshot:
@@ -21,18 +25,39 @@ class MemorySnapshot:
     engine: Final = "duckdb"
     parts: Final = 1
 
-    def __init__(self, events: pa.Table, *, known_at: datetime | None = None) -> None:
-        """Take `events` (columns of `STORED_EVENT`)."""
+    def __init__(
+        self,
+        events: pa.Table,
+        *,
+        known_at: datetime | None = None,
+        people: Hashable | None = None,
+        data_version: str | None = None,
+    ) -> None:
+        """Take `events` (columns of `STORED_EVENT`), and what is known of them."""
         self.known_at = known_at
+        self.people = people
         self._engine = duck.connect()
         self._engine.register("given", events)
         self._engine.execute(_KEEP_FIRST, {"known_at": known_at})
         self._engine.unregister("given")
-        self.data_version = f"frame-{_fingerprint(events)}"
+        self.data_version = data_version or f"frame-{_fingerprint(events)}"
 
     def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
         """Run one SELECT over the view `events`; see `Snapshot.query`."""
         return duck.select(self._engine.cursor(), sql, params or {})
+
+    def only(self, keys: NDArray[np.int64], *, people: Hashable) -> MemorySnapshot:
+        """Return the events of some people alone; see `Snapshot.only`."""
+        events = self.query("SELECT * FROM events")
+        mine = pc.is_in(events["user_key"], pa.array(keys, pa.int64()))
+        return MemorySnapshot(
+            events.filter(mine), known_at=self.known_at, people=people, data_version=self.data_version
+        )
+
+    def known(self, at: datetime) -> MemorySnapshot:
+        """Return what had been ingested by an instant; see `Snapshot.known`."""
+        events = self.query("SELECT * FROM events")
+        return MemorySnapshot(events, known_at=at, people=self.people, data_version=self.data_version)
 
 
 _KEEP_FIRST = """

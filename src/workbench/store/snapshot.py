@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from workbench.errors import StoreCorrupt
@@ -16,9 +17,11 @@ from workbench.store.base import STORED_EVENT
 from workbench.store.files import MISSING, damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from workbench.store.files import LakeFile
 
@@ -32,13 +35,22 @@ class LakeSnapshot:
     parts: Final = arrivals.BUCKETS
 
     def __init__(
-        self, root: Path, version: int, files: Sequence[LakeFile], *, known_at: datetime | None = None
+        self,
+        root: Path,
+        version: int,
+        files: Sequence[LakeFile],
+        *,
+        known_at: datetime | None = None,
+        members: NDArray[np.int64] | None = None,
+        people: Hashable | None = None,
     ) -> None:
         """Take the files of `version` under `root`; nothing is read before the first question."""
         self.root = root
         self.version = version
         self.files = tuple(files)
         self.known_at = known_at
+        self.people = people
+        self._members = members
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
 
@@ -48,6 +60,15 @@ class LakeSnapshot:
         names = "".join(file.path for file in self.files)
         suffix = "" if self.known_at is None else f" as known at {self.known_at.isoformat()}"
         return f"{self.version}-{hashlib.blake2b(names.encode(), digest_size=4).hexdigest()}{suffix}"
+
+    def only(self, keys: NDArray[np.int64], *, people: Hashable) -> LakeSnapshot:
+        """Return the events of some people alone; see `base.Snapshot.only`."""
+        members = keys if self._members is None else np.intersect1d(keys, self._members)
+        return LakeSnapshot(self.root, self.version, self.files, known_at=self.known_at, members=members, people=people)
+
+    def known(self, at: datetime) -> LakeSnapshot:
+        """Return what had been ingested by an instant; see `base.Snapshot.known`."""
+        return LakeSnapshot(self.root, self.version, self.files, known_at=at, members=self._members, people=self.people)
 
     def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
         """Run one SELECT over the view `events`; see `base.Snapshot.query`."""
@@ -79,6 +100,9 @@ class LakeSnapshot:
     def _open(self) -> duckdb.DuckDBPyConnection:
         """Open an engine with the view `events` of everybody, and one in a schema of its own for each part."""
         engine = duck.connect(allowed=[self.root.parent])
+        if self._members is not None:
+            engine.register("given", pa.table({"user_key": pa.array(self._members, pa.int64())}))
+            engine.execute("CREATE TABLE members AS SELECT DISTINCT user_key FROM given")
         history = [file for file in self.files if not file.in_tail]
         tail = self._tail(engine)
         engine.execute(f"CREATE VIEW events AS {self._source(history, tail)}")
@@ -95,7 +119,10 @@ class LakeSnapshot:
         parts = [f"SELECT {COLUMNS} FROM {history} WHERE {self._known}"] if history else []  # noqa: S608 - own files
         if tail:
             parts.append(tail)
-        return " UNION ALL ".join(parts) or f"SELECT {COLUMNS} FROM main.nothing"  # noqa: S608 - own names
+        everybody = " UNION ALL ".join(parts) or f"SELECT {COLUMNS} FROM main.nothing"  # noqa: S608 - own names
+        if self._members is None:
+            return everybody
+        return f"SELECT * FROM ({everybody}) SEMI JOIN main.members USING (user_key)"  # noqa: S608 - own names
 
     def _tail(self, engine: duckdb.DuckDBPyConnection) -> str:
         """Keep what has arrived and is not sorted yet in memory, each event once; empty text if there is nothing."""
