@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench import config
 from workbench.errors import InvalidArgument
-from workbench.metrics import activity, arguments, funnels, messages, platforms, raids, saved_segments, segments, series
+from workbench.metrics import (
+    activity,
+    arguments,
+    correlation,
+    funnels,
+    messages,
+    platforms,
+    profiles,
+    raid_facts,
+    raids,
+    saved_segments,
+    segments,
+    series,
+)
 from workbench.metrics import lifecycle as lifecycles
 from workbench.metrics import retention as retentions
 from workbench.metrics import stickiness as sticky
@@ -24,7 +37,8 @@ if TYPE_CHECKING:
     from workbench.config import Settings
     from workbench.ingest.summary import Summary
     from workbench.metrics.calendars import Period
-    from workbench.metrics.funnel_definition import Attribution, Counting, Exclusion, Order, Rules
+    from workbench.metrics.dialects import Dialect
+    from workbench.metrics.funnel_definition import Attribution, Between, By, Counting, Order
     from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of
     from workbench.metrics.segments import Segment
     from workbench.metrics.steps import Step
@@ -131,21 +145,24 @@ class Bench:
         self,
         steps: Sequence[str | Step],
         *,
-        within: str | timedelta = "7d",
+        within: str | timedelta | None = None,
         order: Order = "ordered",
-        exclude: Sequence[Exclusion] | None = None,
-        by: str | None = None,
-        attribution: Attribution = "first",
+        exclude: Sequence[Between] | None = None,
+        by: By | None = None,
+        attribution: Attribution | None = None,
+        top: int | None = None,
         counting: Counting = "users",
         since: str | date | None = None,
         until: str | date | None = None,
         now: str | date | None = None,
-        rules: Rules | None = None,
+        tz: str | None = None,
+        dialect: Dialect | None = None,
+        **reading: Any,  # noqa: ANN401 - as the question has them: anchor, ties, reuse, exclusion, modes
     ) -> funnels.Funnel:
         """Count the people who reach each step within a time of their first; see `metrics.funnels.funnel`."""
         return funnels.funnel(
-            self.snapshot, steps, within=within, order=order, exclude=exclude, by=by, attribution=attribution,
-            counting=counting, since=since, until=until, now=now, tz=self._tz, rules=rules,
+            self.snapshot, steps, within=within, order=order, exclude=exclude, by=by, attribution=attribution, top=top,
+            counting=counting, since=since, until=until, now=now, tz=tz or self._tz, dialect=dialect, **reading,
         )  # fmt: skip
 
     def retention(  # noqa: PLR0913 - a question names all its options
@@ -195,9 +212,21 @@ class Bench:
         """Count the people on each platform; see `metrics.platforms.platform_distribution`."""
         return platforms.platform_distribution(self.snapshot, **{"tz": self._tz, **options})
 
+    def platforms(self, **options: Any) -> correlation.PlatformCorrelation:  # noqa: ANN401 - as the question has them
+        """Compare each two platforms; see `metrics.correlation.platform_correlation`."""
+        return correlation.platform_correlation(self.snapshot, **{"tz": self._tz, **options})
+
     def raid_activity(self, **options: Any) -> raids.RaidActivity:  # noqa: ANN401 - as the question has them
         """Count raids, who joined them and how they ended; see `metrics.raids.raid_activity`."""
         return raids.raid_activity(self.snapshot, **{"tz": self._tz, **options})
+
+    def raid_facts(self, **options: Any) -> raid_facts.RaidFacts:  # noqa: ANN401 - as the question has them
+        """Gather what is known of each raid; see `metrics.raid_facts.raid_facts`."""
+        return raid_facts.raid_facts(self.snapshot, **{"tz": self._tz, **options})
+
+    def profiles(self, **options: Any) -> profiles.Profiles:  # noqa: ANN401 - as the question has them
+        """Gather what is known of each person; see `metrics.profiles.profiles`."""
+        return profiles.profiles(self.snapshot, **{"tz": self._tz, **options})
 
     def train(self, *, cutoff: str | date | None = None, **options: Any) -> Training:  # noqa: ANN401
         """Train the engagement and the churn model and publish them; see `models.train.train`."""

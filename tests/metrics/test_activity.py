@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.metrics.test_funnel_options import community
+from tests.metrics.communities import community
 from workbench.errors import InvalidArgument
 from workbench.metrics.activity import active_users
 from workbench.metrics.calendars import PERIODS

@@ -200,7 +200,7 @@ def test_a_funnel_of_too_few_or_too_many_steps_is_refused(steps):
         asked({"ann": "view:0"}, steps)
 
 
-@pytest.mark.parametrize("within", ["0d", "-1d", "soon", "", timedelta(0), -HOUR, 7, "999999999d", "40000d", None])
+@pytest.mark.parametrize("within", ["0d", "-1d", "soon", "", timedelta(0), -HOUR, 7, "999999999d", "40000d"])
 def test_a_window_that_is_no_time_is_refused(within):
     with pytest.raises(InvalidFunnel, match="within"):
         asked({"ann": "view:0 buy:1"}, ["view", "buy"], within=within)

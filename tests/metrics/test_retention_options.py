@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.metrics.test_funnel_options import community
+from tests.metrics.communities import community
 from tests.metrics.test_retention import DAY, HOUR, asked, cells
 from workbench.errors import InvalidArgument
 from workbench.metrics.retention import retention

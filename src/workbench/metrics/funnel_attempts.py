@@ -1,31 +1,32 @@
-"""The attempt that counts for each person: asked of the store, followed by the kernel."""
+"""The attempts that count: asked of the store as rows of people, followed by a kernel."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.metrics import sequences
+from workbench.metrics import segments, sequences
 from workbench.metrics.arguments import Span
-from workbench.metrics.breakdowns import Breakdown, breakdown
+from workbench.metrics.breakdowns import NOTHING, OTHER
 from workbench.metrics.calendars import micros
-from workbench.metrics.steps import conditions
+from workbench.metrics.funnel_definition import MODES
+from workbench.metrics.steps import column, conditions
 from workbench.metrics.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from workbench.metrics.funnel_definition import Attribution, FunnelDefinition
     from workbench.metrics.sequences import Rows
-    from workbench.metrics.words import Words
+    from workbench.metrics.steps import Step
     from workbench.store.base import Snapshot
 
+_NOTHING, _OTHER = 0, 1  # then the values told apart
 _SHORT: Final = 15
 _TICK: Final = timedelta(microseconds=1)
 _ORDERS: Final = {"ordered": 0, "strict": 1, "any": 2}
@@ -33,16 +34,15 @@ _ORDERS: Final = {"ordered": 0, "strict": 1, "any": 2}
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Who entered: one row per person, and per segment where there are several.
+    """What is counted: one row per person, session or attempt, and where people are in several segments per segment.
 
     Attributes:
         user_key: Who.
-        segment: Place of the person's segment in `segments`.
-        at: One column per step: when the attempt that counts came to it, in microseconds since 1970; -1 for not.
-        settled: The furthest step among the person's attempts whose window has closed, 0 for none.
-        in_flight: Whether the window of one is open.
-        counts: One column per step: how many of the person's attempts, each begun after the one before, came to it.
-        segments: Names of the segments, the largest first; one, without a name, where nothing is broken down.
+        segment: Place of its segment in `segments`.
+        at: One column per step: when it was reached, in microseconds since 1970; -1 where it was not.
+        settled: The furthest step among attempts whose window has closed, 0 for none.
+        in_flight: Whether it may still get further.
+        segments: Names of the segments in the order of the frame; one, without a name, where nothing is broken down.
         sql: What was asked.
     """
 
@@ -51,133 +51,193 @@ class Attempts:
     at: NDArray[np.int64]
     settled: NDArray[np.int64]
     in_flight: NDArray[np.bool_]
-    counts: NDArray[np.int64]
     segments: tuple[str, ...]
     sql: str
 
     @property
     def step(self) -> NDArray[np.int64]:
-        """The furthest step of each person."""
+        """The furthest step of each."""
         return np.asarray(np.count_nonzero(self.at >= 0, axis=1), dtype=np.int64)
 
+    def of(self, segment: int) -> Attempts:
+        """Return those of one segment."""
+        return self.taken(np.flatnonzero(self.segment == segment))
 
-def attempts(snapshot: Snapshot, asked: FunnelDefinition, *, by_session: bool = False) -> Attempts:
-    """Follow everybody through a funnel.
+    def taken(self, rows: NDArray[np.int64]) -> Attempts:
+        """Return some of them."""
+        return replace(
+            self,
+            user_key=self.user_key[rows],
+            segment=self.segment[rows],
+            at=self.at[rows],
+            settled=self.settled[rows],
+            in_flight=self.in_flight[rows],
+        )
 
-    Args:
-        snapshot: The events.
-        asked: The funnel.
-        by_session: Follow each session alone, as if it were a person; what has no session is left out.
+
+def attempts(snapshot: Snapshot, asked: FunnelDefinition) -> Attempts:
+    """Follow everybody through a funnel."""
+    values = _values(snapshot, asked) if isinstance(asked.by, str) else []
+    sql, params = _query(snapshot, asked, values)
+    parts = sequences.by_person(snapshot, sql, params, lambda rows: _followed(rows, asked))
+    fields = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    names = (NOTHING, OTHER, *values) if isinstance(asked.by, str) else ("",)
+    found = Attempts(fields[0], fields[1], fields[2], fields[3], fields[4], segments=names, sql=sql)
+    if isinstance(asked.by, str):
+        return _by_size(found)
+    return found if asked.by is None else _by_people(found, snapshot, asked)
+
+
+def _by_size(found: Attempts) -> Attempts:
+    """Put the largest segments first, rare values and none last; leave out the empty ones."""
+    sizes = np.bincount(found.segment, minlength=len(found.segments))
+    there = [place for place in range(len(sizes)) if sizes[place]]
+    there.sort(key=lambda place: (place == _NOTHING, place == _OTHER, -sizes[place], found.segments[place]))
+    places = np.zeros(len(sizes), dtype=np.int64)
+    places[there] = np.arange(len(there))
+    names = tuple(found.segments[place] for place in there)
+    return replace(found, segment=places[found.segment], segments=names)
+
+
+def _by_people(found: Attempts, snapshot: Snapshot, asked: FunnelDefinition) -> Attempts:
+    """Put everything into the segments its person belongs to when the question is asked: none, or several."""
+    groups = [each for each in asked.by or () if not isinstance(each, str)]
+    keys = [segments.members(snapshot, each.segment, now=asked.now) for each in groups]
+    rows = [np.flatnonzero(np.isin(found.user_key, each)) for each in keys]
+    segment = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
+    return replace(found.taken(np.concatenate(rows)), segment=segment, segments=tuple(each.name for each in groups))
+
+
+def _steps(asked: FunnelDefinition) -> list[Step]:
+    """Return what a row is looked at for: the steps, then what must not stand between them."""
+    return [*asked.steps, *(excluded.step for excluded in asked.exclude or ())]
+
+
+def _values(snapshot: Snapshot, asked: FunnelDefinition) -> list[str]:
+    """Return the values of the breakdown that the most people have, at any step or where theirs counts, at all."""
+    own = words(snapshot.engine)
+    matches, params = ([], {}) if asked.attribution == "user" else conditions(asked.steps, own)
+    wanted = ["occurred_at <= $now"]
+    if matches:
+        wanted += [f"({' OR '.join(matches)})", "occurred_at >= $since"]
+    text, bound = column(str(asked.by), "by", own)
+    sql = (
+        f"SELECT value FROM (SELECT user_key, {text} AS value FROM events WHERE {' AND '.join(wanted)}) AS valued "  # noqa: S608
+        f"WHERE value IS NOT NULL GROUP BY value ORDER BY count(DISTINCT user_key) DESC, value LIMIT {asked.top or 0:d}"
+    )
+    span = Span(since=asked.since, until=asked.until, now=asked.now).entries()
+    params |= bound | {"now": span["now"]} | ({"since": span["since"]} if matches else {})
+    found: list[str] = snapshot.query(sql, params)["value"].to_pylist()
+    return found
+
+
+def _query(snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str]) -> tuple[str, dict[str, object]]:
+    """Write the rows that a funnel needs: who, when, and in one number what they can be and the segment they name.
+
+    Where segments matter, the number also orders the rows of one instant, so that everybody chooses the same.
     """
     own = words(snapshot.engine)
-    matches, params = conditions(asked.steps, own)
-    split = breakdown(snapshot, asked.by, where=" OR ".join(matches), params=params | {"now": asked.now})
-    sql, params = _query(own, asked, split, by_session=by_session)
-    found = sequences.by_person(snapshot, sql, params, lambda rows: _followed(rows, asked, split))
-    parts = [part for several in found for part in several]
-    columns = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(_Part)}
-    return Attempts(**columns, segments=split.names, sql=sql)
-
-
-def _query(own: Words, asked: FunnelDefinition, split: Breakdown, *, by_session: bool) -> tuple[str, dict[str, object]]:
-    """Write the rows that a funnel needs: who, when, what they can be, and the segment that they name."""
-    each = [*asked.steps, *(excluded.step for excluded in asked.exclude)]
-    matches, params = conditions(each, own)
+    steps = _steps(asked)
+    matches, params = conditions(steps, own)
     bits = " + ".join(f"CASE WHEN {match} THEN {1 << place} ELSE 0 END" for place, match in enumerate(matches))
-    columns = {
-        "user_key": own.pair("user_key", "session_id") if by_session else "user_key",
-        "at": own.micros("occurred_at"),
-        "bits": own.short(bits) if len(each) < _SHORT else own.long(bits),
-    }
-    if asked.by:
-        columns["segment"] = split.code
-    wanted = ["occurred_at <= $now"]
-    if asked.order != "strict":
-        wanted.append(f"({' OR '.join(matches)})")
-    if by_session:
-        wanted.append("session_id IS NOT NULL")
+    columns = {"user_key": "user_key", "at": own.micros("occurred_at")}
+    wanted = f"({' OR '.join(matches)})"
+    if isinstance(asked.by, str):
+        text, bound = column(asked.by, "by", own)
+        params |= bound | {"values": list(values)}
+        segment = f"CASE WHEN {text} IS NULL THEN {_NOTHING} ELSE {_OTHER} + {own.place(text, '$values')} END"
+        columns["code"] = columns["tie"] = own.long(f"{bits} + ({segment}) * {1 << len(steps)}")
+        if asked.attribution == "user":
+            wanted = f"({wanted} OR {text} IS NOT NULL)"
+    else:
+        columns["code"] = own.short(bits) if len(steps) < _SHORT else own.long(bits)
+    conditioned = ["occurred_at <= $now"]
+    if asked.order != "strict" and "strict_order" not in asked.reading.modes:
+        conditioned.append(wanted)
+    if asked.counting == "sessions":
+        columns["session"] = own.pair("user_key", "session_id")
+        conditioned.append("session_id IS NOT NULL")
     selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    return f"SELECT {selected} FROM events WHERE {' AND '.join(wanted)}", {**params, **split.params, "now": asked.now}  # noqa: S608
+    sql = f"SELECT {selected} FROM events WHERE {' AND '.join(conditioned)}"  # noqa: S608 - our own words
+    return sql, params | {"now": asked.now}
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The attempts of one part of the people, as the fields of `Attempts`."""
-
-    user_key: NDArray[np.int64]
-    segment: NDArray[np.int64]
-    at: NDArray[np.int64]
-    settled: NDArray[np.int64]
-    in_flight: NDArray[np.bool_]
-    counts: NDArray[np.int64]
+_Part = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.bool_]"]
 
 
-def _followed(rows: Rows, asked: FunnelDefinition, split: Breakdown) -> list[_Part]:
-    """Follow the people of one part, once; or where a segment is one value at all steps, once for each."""
-    bits = rows.columns["bits"].astype(np.int64)
-    if asked.by is None:
-        return [_part(rows, bits, asked, partial(_same, 0))]
-    places = split.places(rows.columns["segment"])
+def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
+    """Follow the people of one part: the first fields of `Attempts`."""
+    from workbench.metrics.kernels.funnel_groups import told_apart  # noqa: PLC0415 - loads Numba
+
+    steps = len(_steps(asked))
+    codes, at = rows.columns["code"].astype(np.int64), rows.at
+    bits, segment = codes & ((1 << steps) - 1), codes >> steps
+    if asked.reading.instant > _TICK:
+        at = at - at % (asked.reading.instant // _TICK)
+    first, owner = rows.first, np.arange(len(rows.user_key))
+    alone = [rows.columns["session"]] if asked.counting == "sessions" else []
+    alone += [segment] if asked.attribution == "all" else []
+    for number in range(len(alone)):
+        places, first, person = told_apart(first, alone[number])
+        owner, at, bits, segment = owner[person], at[places], bits[places], segment[places]
+        alone = [code[places] for code in alone]
+    steps_only = np.flatnonzero(bits) if asked.attribution == "user" and asked.order != "strict" else np.arange(0)
+    if len(steps_only):  # values are on many more rows
+        starts = np.searchsorted(steps_only, first)
+        group, chosen, settled, in_flight = _kernel(starts, at[steps_only], bits[steps_only], asked)
+        chosen = np.where(chosen >= 0, steps_only[chosen], chosen)
+    else:
+        group, chosen, settled, in_flight = _kernel(first, at, bits, asked)
+    named = _segment(first, at, segment, group, chosen, asked.attribution)
+    reached = np.where(chosen >= 0, at[chosen] if len(at) else 0, -1)
+    part = (rows.user_key[owner[group]], named, reached, settled, in_flight)
     if asked.attribution != "all":
-        return [_part(rows, bits, asked, lambda chosen: _attributed(places, chosen, asked.attribution, split.nothing))]
-    forbidden = bits & -(1 << len(asked.steps))  # an exclusion counts whatever its value
-    alone = (
-        (place, np.where(places == place, bits, forbidden)) for place in (*range(split.nothing - 1), split.nothing)
-    )
-    return [_part(rows, mine, asked, partial(_same, place)) for place, mine in alone]
+        return part
+    kept = named != _OTHER  # rare values are not one value, so nobody gets on in them
+    return part[0][kept], part[1][kept], part[2][kept], part[3][kept], part[4][kept]
 
 
-def _same(place: int, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.full(len(chosen), place, dtype=np.int64)
+def _kernel(
+    first: NDArray[np.int64], at: NDArray[np.int64], bits: NDArray[np.int64], asked: FunnelDefinition
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Run the kernel of this reading."""
+    from workbench.metrics.kernels import funnel, funnel_window  # noqa: PLC0415 - loads Numba
+
+    reading, steps, within = asked.reading, len(asked.steps), asked.within // _TICK
+    bounds = Span(since=asked.since, until=asked.until, now=asked.now).entries()
+    entry = np.array([micros(bounds[name]) for name in ("since", "until", "now")], dtype=np.int64)
+    if reading.modes:
+        modes = np.array([mode in reading.modes for mode in MODES])
+        return funnel_window.windows(first, at, bits, steps, within, entry, modes)
+    exclusions = np.array([(each.after, each.before) for each in asked.exclude or ()], dtype=np.int64).reshape(-1, 2)
+    keep, every = reading.exclusion == "attempt", asked.counting == "totals"
+    rules = np.array([reading.ties, reading.reuse, reading.anchor == "first", keep, every])
+    return funnel.attempts(first, at, bits, steps, _ORDERS[asked.order], within, entry, exclusions, rules)
 
 
-def _part(
-    rows: Rows,
-    bits: NDArray[np.int64],
-    asked: FunnelDefinition,
-    segment: Callable[[NDArray[np.int64]], NDArray[np.int64]],
-) -> _Part:
-    """Follow people through some rows; `segment` tells theirs by the rows of their steps."""
-    from workbench.metrics.kernels import funnel as kernel  # noqa: PLC0415 - loads Numba
-
-    rules = asked.rules
-    chosen, settled, in_flight, counts = kernel.attempts(
-        rows.first,
-        rows.at,
-        bits,
-        len(asked.steps),
-        _ORDERS[asked.order],
-        asked.within // _TICK,
-        _entry(asked),
-        np.array([(each.after, each.before) for each in asked.exclude], dtype=np.int64).reshape(-1, 2),
-        np.array([rules.ties, rules.reuse, rules.anchor == "first", rules.exclusion == "attempt"]),
-    )
-    entered = chosen[:, 0] >= 0
-    chosen = chosen[entered]
-    return _Part(
-        user_key=rows.user_key[entered],
-        segment=segment(chosen),
-        at=np.where(chosen >= 0, rows.at[chosen] if len(rows.at) else 0, -1),
-        settled=settled[entered],
-        in_flight=in_flight[entered],
-        counts=counts[entered],
-    )
-
-
-def _attributed(
-    places: NDArray[np.int64], chosen: NDArray[np.int64], attribution: Attribution, nothing: int
+def _segment(
+    first: NDArray[np.int64],
+    at: NDArray[np.int64],
+    segment: NDArray[np.int64],
+    group: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    attribution: Attribution | None,
 ) -> NDArray[np.int64]:
-    """Return the segment that each person's attempt names first, last, or at a given step."""
-    if not len(chosen):
-        return np.zeros(0, dtype=np.int64)
-    named = np.where(chosen >= 0, places[chosen], nothing)
+    """Return the segment that each attempt names: by its first or last step that has one, at a given step, or before.
+
+    `user` takes the latest value the person had on any event up to the instant of entry.
+    """
+    from workbench.metrics.kernels.funnel_groups import latest  # noqa: PLC0415 - loads Numba
+
+    if attribution is None or not len(chosen):
+        return np.zeros(len(chosen), dtype=np.int64)
+    if attribution == "all":
+        return segment[chosen[:, 0]]
+    if attribution == "user":
+        return latest(first[group], first[group + 1], at, segment, chosen[:, 0])
+    named = np.where(chosen >= 0, segment[chosen], _NOTHING)
     if isinstance(attribution, int):
         return named[:, attribution - 1]
-    known = named != nothing
-    step = known.argmax(axis=1) if attribution == "first" else known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+    valued = named != _NOTHING
+    step = valued.argmax(axis=1) if attribution == "first" else valued.shape[1] - 1 - valued[:, ::-1].argmax(axis=1)
     return np.asarray(named[np.arange(len(named)), step])
-
-
-def _entry(asked: FunnelDefinition) -> NDArray[np.int64]:
-    bounds = Span(since=asked.since, until=asked.until, now=asked.now).entries()
-    return np.array([micros(bounds[name]) for name in ("since", "until", "now")])

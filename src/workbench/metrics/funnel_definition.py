@@ -2,44 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from workbench.errors import InvalidArgument, InvalidFunnel
 from workbench.metrics import arguments
+from workbench.metrics.segments import Segment
 from workbench.metrics.steps import Step, as_step
 from workbench.results import Definition
 
 Order: TypeAlias = Literal["ordered", "strict", "any"]
 Counting: TypeAlias = Literal["users", "sessions", "totals"]
-Attribution: TypeAlias = Literal["first", "last", "all"] | int
-Exclusion: TypeAlias = tuple[str | Step, int, int]
+Attribution: TypeAlias = Literal["first", "last", "all", "user"] | int
+Anchor: TypeAlias = Literal["any", "first"]
+Exclusion: TypeAlias = Literal["person", "attempt"]
+Mode: TypeAlias = Literal["strict_order", "strict_deduplication", "strict_increase", "strict_once"]
+Between: TypeAlias = tuple[str | Step, int, int]
 
 ORDERS: Final[tuple[Order, ...]] = ("ordered", "strict", "any")
 COUNTINGS: Final[tuple[Counting, ...]] = ("users", "sessions", "totals")
-ATTRIBUTIONS: Final = ("first", "last", "all")
+ATTRIBUTIONS: Final = ("first", "last", "all", "user")
+ANCHORS: Final[tuple[Anchor, ...]] = ("any", "first")
+EXCLUSIONS: Final[tuple[Exclusion, ...]] = ("person", "attempt")
+MODES: Final[tuple[Mode, ...]] = ("strict_order", "strict_deduplication", "strict_increase", "strict_once")
 MOST_STEPS: Final = 30
 MOST_EXCLUSIONS: Final = 20
 MOST_WITHIN: Final = timedelta(days=36_500)
+MOST_SEGMENTS: Final = 1_000
+
+
+By: TypeAlias = str | Mapping[str, Segment] | Sequence[Segment]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A segment, by the name it has in the frame."""
+
+    name: str
+    segment: Segment
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
-    """Readings in which the vendors differ.
+class Reading:
+    """Where the vendors differ over the same steps and events.
 
     Attributes:
         anchor: `any` occurrence of step 1 opens an attempt, or a person's `first` in the time asked for alone.
-        ties: Rows of one instant may be several steps, in whatever order they came.
-        reuse: One row may be several steps.
+        ties: Events of one instant may be several steps, in whatever order they came.
+        instant: Events of one such stretch of time are at one instant.
+        reuse: One event may be several steps.
         exclusion: What an excluding event ends: the `person` counts nowhere, or the `attempt` keeps the steps before.
+        modes: Of ClickHouse's `windowFunnel`, whose own algorithm then decides.
     """
 
-    anchor: Literal["any", "first"] = "any"
+    anchor: Anchor = "any"
     ties: bool = True
+    instant: timedelta = timedelta(microseconds=1)
     reuse: bool = False
-    exclusion: Literal["person", "attempt"] = "person"
+    exclusion: Exclusion = "person"
+    modes: tuple[Mode, ...] = ()
+
+    def __str__(self) -> str:
+        usual = Reading()
+        other = {each.name: getattr(self, each.name) for each in fields(self)}
+        told = [f"{name} {_said(value)}" for name, value in other.items() if value != getattr(usual, name)]
+        return ", ".join(told) or "as usual"
+
+
+def _said(value: object) -> str:
+    return " + ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +98,16 @@ class FunnelDefinition(Definition):
     steps: tuple[Step, ...]
     within: timedelta
     order: Order
-    exclude: tuple[Excluded, ...] = ()
-    by: str | None = None
-    attribution: Attribution = "first"
+    exclude: tuple[Excluded, ...] | None = None
+    by: str | tuple[Group, ...] | None = None
+    attribution: Attribution | None = None
+    top: int | None = None
     counting: Counting = "users"
     since: datetime | None
     until: datetime | None
     now: datetime
     tz: str
-    rules: Rules = Rules()
+    reading: Reading = Reading()
     dialect: str | None = None
 
     @property
@@ -79,6 +116,11 @@ class FunnelDefinition(Definition):
         if self.order == "any":
             return tuple(f"any {k} of {len(self.steps)}" for k in range(1, len(self.steps) + 1))
         return tuple(map(str, self.steps))
+
+    @property
+    def unit(self) -> str:
+        """What is counted, in the plural."""
+        return {"users": "people", "sessions": "sessions", "totals": "attempts"}[self.counting]
 
 
 def checked_steps(steps: Sequence[str | Step]) -> tuple[Step, ...]:
@@ -108,45 +150,117 @@ def checked_window(within: str | timedelta) -> timedelta:
     return length
 
 
-def checked_exclusions(
-    exclude: Sequence[Exclusion] | None, steps: tuple[Step, ...], order: Order
-) -> tuple[Excluded, ...]:
-    """Take what must not happen between steps.
+def checked_exclusions(exclude: Sequence[Between] | None, steps: tuple[Step, ...]) -> tuple[Excluded, ...] | None:
+    """Take what must not happen between steps; nothing becomes `None`.
 
     Raises:
-        InvalidFunnel: An exclusion is no (event, after_step, before_step), forbids a step, or steps have no order.
+        InvalidFunnel: An exclusion is no (event, after_step, before_step), or there are too many.
     """
-    given = tuple(exclude or ())
-    if given and order == "any":
-        raise InvalidFunnel("steps in any order have nothing between them: exclude needs order='ordered' or 'strict'")
+    given = exclude if isinstance(exclude, Sequence) and not isinstance(exclude, str) else [exclude]
+    if exclude is None or not len(given):
+        return None
     if len(given) > MOST_EXCLUSIONS:
         raise InvalidFunnel(f"at most {MOST_EXCLUSIONS} exclusions can be asked, got {len(given)}")
-    return tuple(_excluded(each, steps) for each in given)
+    return tuple(_excluded(each, len(steps)) for each in given)
 
 
-def _excluded(given: Exclusion, steps: tuple[Step, ...]) -> Excluded:
-    wanted = f"exclude is a list of (event, after_step, before_step) with steps from 1 to {len(steps)}, got {given!r}"
+def _excluded(given: Any, steps: int) -> Excluded:  # noqa: ANN401 - whatever was given
+    wanted = (
+        f"exclude is a list of (event, after_step, before_step), steps from 1 to {steps} and the one before the "
+        f"other, got {given!r}"
+    )
     if isinstance(given, str) or not isinstance(given, Sequence) or len(given) != 3:  # noqa: PLR2004
         raise InvalidFunnel(wanted)
-    event, after, before = given
-    if not (isinstance(after, int) and isinstance(before, int) and 1 <= after < before <= len(steps)):
+    event, *numbers = given
+    if any(isinstance(number, bool) or not isinstance(number, int) for number in numbers):
         raise InvalidFunnel(wanted)
-    forbidden = as_step(event)
-    if forbidden in steps:
-        raise InvalidFunnel(f"{str(forbidden)!r} is a step of this funnel, so it cannot be excluded")
-    return Excluded(forbidden, after, before)
+    after, before = numbers
+    if not 1 <= after < before <= steps:
+        raise InvalidFunnel(wanted)
+    return Excluded(as_step(event), after, before)
+
+
+def checked_by(by: By | None) -> str | tuple[Group, ...] | None:
+    """Take what a funnel is broken down by.
+
+    Raises:
+        InvalidArgument: It is neither the name of a field or property nor segments.
+    """
+    if by is None or isinstance(by, str):
+        return None if by is None else arguments.property_name(by, name="by")
+    named = by if isinstance(by, Mapping) else {str(each): each for each in _list(by)}
+    if not named or not all(isinstance(each, Segment) for each in named.values()):
+        raise InvalidArgument(
+            f"by must be a field such as 'platform', a property, a list of segments, or segments by name, got {by!r}"
+        )
+    return tuple(Group(name, each) for name, each in named.items())
+
+
+def _list(given: Any) -> Sequence[Any]:  # noqa: ANN401 - whatever was given
+    return given if isinstance(given, Sequence) else [given]
 
 
 def checked_attribution(attribution: Attribution, steps: tuple[Step, ...]) -> Attribution:
-    """Take by which step a person belongs to a segment.
+    """Take by which step an attempt belongs to a segment.
 
     Raises:
         InvalidArgument: It is neither a word nor the number of a step.
     """
     if isinstance(attribution, int) and not isinstance(attribution, bool) and 1 <= attribution <= len(steps):
         return attribution
-    if attribution in ATTRIBUTIONS:
+    if isinstance(attribution, str) and attribution in ATTRIBUTIONS:
         return attribution
     raise InvalidArgument(
-        f"attribution must be 'first', 'last', 'all' or a step from 1 to {len(steps)}, got {attribution!r}"
+        f"attribution must be {', '.join(map(repr, ATTRIBUTIONS))} or a step from 1 to {len(steps)}, "
+        f"got {attribution!r}"
     )
+
+
+def checked_top(top: int) -> int:
+    """Take how many values of a breakdown are told apart.
+
+    Raises:
+        InvalidArgument: It is no such number.
+    """
+    if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= MOST_SEGMENTS:
+        raise InvalidArgument(f"top must be a number of segments from 1 to {MOST_SEGMENTS:,}, got {top!r}")
+    return top
+
+
+def checked_reading(given: Mapping[str, Any], modes: Sequence[Mode], order: Order, *, excluding: bool) -> Reading:
+    """Take a reading: `anchor`, `ties` (or what stretch of time is one instant), `reuse` and `exclusion`.
+
+    Raises:
+        InvalidArgument: One of them is not what is allowed, or modes are asked with what `windowFunnel` has not.
+    """
+    ties: Any = given.get("ties", True)
+    instant = timedelta(microseconds=1)
+    if not isinstance(ties, bool):
+        ties, instant = True, arguments.duration(ties, name="ties")
+    reuse = given.get("reuse", False)
+    if not isinstance(reuse, bool):
+        raise InvalidArgument(f"reuse must be True or False, got {reuse!r}")
+    if reuse and order == "strict":
+        raise InvalidArgument(
+            "strict order has each event as one step: reuse needs order='ordered' or 'any' (or, as ClickHouse has it, "
+            "order='ordered' with modes=['strict_order'])"
+        )
+    reading = Reading(
+        anchor=arguments.choice(given.get("anchor", "any"), ANCHORS, name="anchor"),
+        ties=ties,
+        instant=instant,
+        reuse=reuse,
+        exclusion=arguments.choice(given.get("exclusion", "person"), EXCLUSIONS, name="exclusion"),
+        modes=tuple(sorted({arguments.choice(mode, MODES, name="modes") for mode in _several(modes)})),
+    )
+    if reading.modes and (order != "ordered" or excluding or reading.anchor != "any" or not reading.ties):
+        raise InvalidArgument(
+            f"modes {_said(reading.modes)} are of windowFunnel, which has no order, exclude, anchor or ties of ours"
+        )
+    return reading
+
+
+def _several(modes: Sequence[Mode]) -> Sequence[Mode]:
+    if isinstance(modes, str) or not isinstance(modes, Sequence):
+        raise InvalidArgument(f"modes is a list of {', '.join(map(repr, MODES))}, got {modes!r}")
+    return modes

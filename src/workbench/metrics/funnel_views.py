@@ -10,25 +10,42 @@ from workbench.charts import formats
 from workbench.charts.spec import Bars, Chart
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from workbench.metrics.funnels import Funnel
 
 THIN: Final = 30
-"""Under so many people a rate says little, and the reading says so."""
+"""Under so many a rate says little, and the reading says so."""
+
+MOST_DRAWN: Final = 8
+"""Segments that bars side by side can still tell apart: the first ones."""
+
+CLEAR: Final = 0.05
+"""Differences with a q-value below are called clear: one in twenty of those is by chance."""
 
 
 def chart(answer: Funnel) -> Chart:
-    """Draw one bar per step with its interval, and the people on it; where nobody entered, bars of 0."""
-    frame = answer.frame.fillna(0.0)
-    bars = Bars(
+    """Draw one bar per step with its interval, and how many came to it; bars of segments side by side."""
+    names = answer.attempts.segments[:MOST_DRAWN]
+    if answer.definition.by is None:
+        bars = [_bars(answer, answer.frame, "share of step 1")]
+    else:
+        bars = [_bars(answer, answer.frame[answer.frame["segment"] == name], name) for name in names]
+    title = f"{_headline(answer)} convert within {_within(answer)}"
+    return Chart(title=title, marks=tuple(bars), y_label="share of step 1", y_format="percent", note=_note(answer))
+
+
+def _bars(answer: Funnel, rows: pd.DataFrame, label: str) -> Bars:
+    frame = rows.fillna(0.0)
+    numbers = frame["users" if answer.definition.counting == "users" else "count"]
+    return Bars(
         x=tuple(f"{step}. {event}" for step, event in zip(frame["step"], frame["event"], strict=True)),
         y=tuple(frame["conversion_rate"].tolist()),
         low=tuple(frame["ci_low"].tolist()),
         high=tuple(frame["ci_high"].tolist()),
-        annotations=tuple(f"{users:,}" for users in frame["users"]),
-        label="share of step 1",
+        annotations=tuple(f"{number:,}" for number in numbers) if answer.definition.by is None else (),
+        label=label,
     )
-    title = f"{_headline(answer)} convert within {_within(answer)}"
-    return Chart(title=title, marks=(bars,), y_label="share of step 1", y_format="percent", note=_note(answer))
 
 
 def _headline(answer: Funnel) -> str:
@@ -40,8 +57,15 @@ def _headline(answer: Funnel) -> str:
 
 
 def _note(answer: Funnel) -> str:
-    note = f"{answer.entered:,} people · order: {answer.definition.order} · bars: all who entered, 95% intervals"
-    return f"{note} · {answer.in_flight:,} still in flight" if answer.in_flight else note
+    asked, segments = answer.definition, len(answer.attempts.segments)
+    parts = [f"{answer.entered:,} {asked.unit}", f"order: {asked.order}", "bars: all who entered, 95% intervals"]
+    if asked.dialect:
+        parts.append(f"as {asked.dialect} reads it")
+    if segments > MOST_DRAWN:
+        parts.append(f"the first {MOST_DRAWN} of {segments} segments")
+    if answer.in_flight:
+        parts.append(f"{answer.in_flight:,} still in flight")
+    return " · ".join(parts)
 
 
 def _within(answer: Funnel) -> str:
@@ -50,33 +74,37 @@ def _within(answer: Funnel) -> str:
 
 def reading(answer: Funnel) -> str:
     """Say how many convert, where most stop, how long it takes, and what is not settled yet."""
-    labels, end = answer.definition.labels, answer.frame.iloc[-1]
+    labels = answer.definition.labels
     if not answer.entered:
         return f"Nobody did {labels[0]} in this time, so there is no rate to read."
+    if answer.definition.by is not None:
+        return _of_segments(answer)
+    end, unit = answer.frame.iloc[-1], answer.definition.unit
+    finished = int((answer.attempts.step == len(labels)).sum())
     rate, low, high = (formats.number(end[name], "percent") for name in ("conversion_rate", "ci_low", "ci_high"))
     sentences = [
-        f"Of {answer.entered:,} people who did {labels[0]}, {end['users']:,} ({rate}, 95% interval {low} to {high}) "
-        f"came to {labels[-1]} within {_within(answer)}."
+        f"Of {answer.entered:,} {unit} {'who' if unit == 'people' else 'that'} did {labels[0]}, {finished:,} ({rate}, "
+        f"95% interval {low} to {high}) came to {labels[-1]} within {_within(answer)}."
     ]
-    if end["users"] < answer.entered:
+    if finished < answer.entered:
         sentences.append(_greatest_loss(answer))
-    if end["users"]:
+    if finished:
         sentences.append(f"Half of those who finished took no more than {formats.duration(end['median_seconds'])}.")
     if answer.in_flight:
         sentences.append(_unsettled(answer))
     if answer.entered < THIN:
-        sentences.append(f"With {answer.entered} people these rates are too thin to act on.")
+        sentences.append(f"With {answer.entered} {unit} these rates are too thin to act on.")
     return " ".join(sentences)
 
 
 def _greatest_loss(answer: Funnel) -> str:
-    users = answer.frame["users"].to_numpy()
-    lost = users[:-1] - users[1:]
+    counts = np.array([(answer.attempts.step >= k).sum() for k in answer.frame["step"]])
+    lost = counts[:-1] - counts[1:]
     worst = int(lost.argmax())
-    share = formats.number(lost[worst] / users[worst], "percent")
+    share = formats.number(lost[worst] / counts[worst], "percent")
     names = answer.definition.labels
     where = f"between {names[worst]} and {names[worst + 1]}"
-    return f"Most stop {where}: {lost[worst]:,} of {users[worst]:,} ({share})."
+    return f"Most stop {where}: {lost[worst]:,} of {counts[worst]:,} ({share})."
 
 
 def _unsettled(answer: Funnel) -> str:
@@ -87,3 +115,32 @@ def _unsettled(answer: Funnel) -> str:
         else f"among entries whose window has closed, {formats.number(matured, 'percent')} converted"
     )
     return f"{answer.in_flight:,} may still get further; {settled}."
+
+
+def _of_segments(answer: Funnel) -> str:
+    """Name the segments that convert best and worst, and say whether chance could have made the difference."""
+    last = answer.frame[answer.frame["step"] == len(answer.definition.steps)].set_index("segment")
+    sizes = {name: len(part.user_key) for name, part in answer.parts()}
+    thick = last[[sizes[name] >= THIN for name in last.index]]
+    sentences = [
+        f"{answer.entered:,} {answer.definition.unit} in {len(last):,} segments did {answer.definition.labels[0]}."
+    ]
+    if len(thick) > 1:
+        ranked = thick["conversion_rate"].sort_values(ascending=False, kind="stable")
+        best, worst = ranked.index[0], ranked.index[-1]
+        best_rate, worst_rate = (formats.number(ranked[name], "percent") for name in (best, worst))
+        sentences.append(
+            f"{best} converts best ({best_rate}) and {worst} worst ({worst_rate}); {_chance(answer, best, worst)}."
+        )
+    if len(thick) < len(last):
+        sentences.append(f"{len(last) - len(thick):,} with under {THIN} are too thin to be ranked.")
+    if answer.in_flight:
+        sentences.append(f"{answer.in_flight:,} people may still get further.")
+    return " ".join(sentences)
+
+
+def _chance(answer: Funnel, one: str, other: str) -> str:
+    pairs = answer.comparisons
+    pair = pairs[pairs["segment"].isin([one, other]) & pairs["other"].isin([one, other])].iloc[0]
+    says = "chance hardly makes such a difference" if pair["qvalue"] < CLEAR else "chance could make the difference"
+    return f"{says} (q = {pair['qvalue']:.2g} over all pairs)"

@@ -3,40 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, funnel_views, intervals, sequences
+from workbench.metrics import arguments, dialects, funnel_frames, funnel_views, sequences
 from workbench.metrics.funnel_attempts import Attempts, attempts
 from workbench.metrics.funnel_definition import (
     COUNTINGS,
     ORDERS,
+    Anchor,
     Attribution,
+    Between,
+    By,
     Counting,
     Exclusion,
     FunnelDefinition,
+    Mode,
     Order,
-    Rules,
     checked_attribution,
+    checked_by,
     checked_exclusions,
+    checked_reading,
     checked_steps,
+    checked_top,
     checked_window,
 )
 from workbench.metrics.steps import check_known, seen
 from workbench.results import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import date, timedelta
 
-    from numpy.typing import NDArray
+    import pandas as pd
 
     from workbench.charts.spec import Chart
+    from workbench.metrics.calendars import Period
+    from workbench.metrics.drivers import Drivers
+    from workbench.metrics.funnel_compare import Comparison
+    from workbench.metrics.funnel_frames import Persons
+    from workbench.metrics.funnel_survival import Survival
+    from workbench.metrics.funnel_times import Times
+    from workbench.metrics.funnel_trend import Trend
     from workbench.metrics.steps import Step
     from workbench.store.base import Snapshot
+
+USUAL: dict[str, Any] = {"within": "7d", "attribution": "first", "top": 25}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,10 +61,11 @@ class Funnel(Answer):
     `frame` has one row per step: `step` (1-based), `event`, `users` (all who reached it),
     `conversion_rate` (of step 1), `step_conversion_rate` (of the step before), `ci_low`, `ci_high`
     (95% Wilson, of `conversion_rate`), `median_seconds`, `mean_seconds` (from step 1),
-    `step_median_seconds`, `step_mean_seconds` (from the step before), `in_flight` (stopped here, with
-    a window still open), `matured_conversion_rate` (of entries whose window has closed). A rate of
-    nobody is NaN. With `by` it has these rows for each segment, named first in `segment`; with another
-    counting than users also `count`, how many sessions or attempts came to the step.
+    `step_median_seconds`, `step_mean_seconds` (from the step before), `in_flight` (people who stopped here
+    and may still get further), `matured_conversion_rate` (of entries whose window has closed). A rate of
+    nobody is NaN. With `by` it has these rows for each segment, named first in `segment`. Counting sessions
+    or totals adds `count`, how many of those came to the step; rates, intervals (as if they were
+    independent) and times are then theirs, `users` and `in_flight` remain people.
     """
 
     definition: FunnelDefinition
@@ -66,7 +82,7 @@ class Funnel(Answer):
             dropped: Those who did the step before but not this one, and have no window open any more:
                 the `users` of the step before, less its `in_flight`, less the `users` of this one.
             in_flight: Those who stopped at this step with a window still open: its `in_flight`.
-            segment: Of this segment alone; all of them if not given.
+            segment: Which one, where the funnel is broken down.
 
         Returns:
             `user_id`s, sorted; without a flag, all who reached the step.
@@ -75,42 +91,104 @@ class Funnel(Answer):
             InvalidArgument: There is no such step or segment, or both flags are set.
         """
         first, last = (2 if dropped else 1), len(self.definition.steps)
-        if step not in range(first, last + 1):
+        if isinstance(step, bool) or step not in range(first, last + 1):
             raise InvalidArgument(f"step must be from {first} to {last}, got {step!r}")
         if dropped and in_flight:
             raise InvalidArgument("people are either dropped or in flight: set one of the two")
-        furthest, still_open = self.attempts.step, self.attempts.in_flight
-        chosen = furthest >= step
+        there = self.persons(segment)
+        chosen = there.step >= step
         if dropped:
-            chosen = (furthest == step - 1) & ~still_open
+            chosen = (there.step == step - 1) & ~there.in_flight
         if in_flight:
-            chosen = (furthest == step) & still_open & (step < last)
-        if segment is not None:
-            names = self.attempts.segments
-            if segment not in names:
-                raise InvalidArgument(f"there is no segment {arguments.unknown(segment, filter(None, names))}")
-            chosen &= self.attempts.segment == names.index(segment)
-        return sequences.user_ids(self.snapshot, np.unique(self.attempts.user_key[chosen]))
+            chosen = (there.step == step) & there.in_flight & (step < last)
+        return sequences.user_ids(self.snapshot, there.user_key[chosen])
+
+    def persons(self, segment: str | None = None) -> Persons:
+        """Return how far each person came, in a segment where the funnel is broken down."""
+        return funnel_frames.persons(self.attempts.of(self.place(segment)))
+
+    def place(self, segment: str | None) -> int:
+        """Return the place of a segment.
+
+        Raises:
+            InvalidArgument: There is no such segment, or none is named where there are several.
+        """
+        names = self.attempts.segments
+        if self.definition.by is None and segment is None:
+            return 0
+        if self.definition.by is None:
+            raise InvalidArgument(
+                f"this funnel is not broken down, so there is no segment {segment!r}: ask it with by="
+            )
+        if segment not in names:
+            raise InvalidArgument(f"segment must be named: there is no {arguments.unknown(str(segment), names)}")
+        return names.index(segment)
+
+    def parts(self) -> list[tuple[str, Attempts]]:
+        """Return the attempts of each segment with its name; all, without a name, where nothing is broken down."""
+        return [(name, self.attempts.of(place)) for place, name in enumerate(self.attempts.segments)]
 
     @property
     def entered(self) -> int:
-        """How many people did step 1."""
-        return int(self.frame.loc[self.frame["step"] == 1, "users"].sum())
+        """How many did step 1: people, sessions or attempts, in each segment they are in."""
+        return len(self.attempts.user_key)
 
     @property
     def conversion_rate(self) -> float:
         """Share of those who entered that finished, in [0, 1]; NaN when nobody entered."""
-        return float(self.frame["conversion_rate"].iloc[-1])
+        finished = int((self.attempts.step == len(self.definition.steps)).sum())
+        return finished / self.entered if self.entered else np.nan
 
     @property
     def matured_conversion_rate(self) -> float:
         """The same among entries whose window has closed, so that nobody is judged early."""
-        return float(self.frame["matured_conversion_rate"].iloc[-1])
+        settled = self.attempts.settled
+        matured = int((settled > 0).sum())
+        return int((settled == len(self.definition.steps)).sum()) / matured if matured else np.nan
 
     @property
     def in_flight(self) -> int:
         """How many people may still get further."""
         return int(self.frame["in_flight"].sum())
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """The conversion of every two segments, tested; see `funnel_frames.comparisons`. Empty without `by`."""
+        sizes = len(self.attempts.segments)
+        finished = self.attempts.step == len(self.definition.steps)
+        entered = np.bincount(self.attempts.segment, minlength=sizes)
+        converted = np.bincount(self.attempts.segment[finished], minlength=sizes)
+        return funnel_frames.comparisons(self.attempts.segments, converted, entered)
+
+    def times(self, from_step: int = 1, to_step: int | None = None, **options: Any) -> Times:  # noqa: ANN401
+        """Say how long it took from one step to another; see `funnel_times.times`."""
+        from workbench.metrics.funnel_times import times  # noqa: PLC0415 - it knows this module
+
+        return times(self, from_step, to_step, **options)
+
+    def survival(self, to_step: int | None = None) -> Survival:
+        """Estimate how many convert by when, people in flight included; see `funnel_survival.survival`."""
+        from workbench.metrics.funnel_survival import survival  # noqa: PLC0415 - it knows this module
+
+        return survival(self, to_step)
+
+    def trend(self, period: Period = "day") -> Trend:
+        """Follow the conversion over the dates of entry; see `funnel_trend.trend`."""
+        from workbench.metrics.funnel_trend import trend  # noqa: PLC0415 - it knows this module
+
+        return trend(self, period)
+
+    def drivers(self, **options: Any) -> Drivers:  # noqa: ANN401 - as the question has them
+        """Rank what goes with converting; see `drivers.drivers`."""
+        from workbench.metrics.drivers import drivers  # noqa: PLC0415 - it knows this module
+
+        return drivers(self, **options)
+
+    def compare(self, dialect: dialects.Dialect) -> Comparison:
+        """List who counts otherwise as a vendor reads it, and why; see `funnel_compare.compare`."""
+        from workbench.metrics.funnel_compare import compare  # noqa: PLC0415 - it knows this module
+
+        return compare(self, dialect)
 
     def chart(self) -> Chart:
         """Draw one bar per step with its interval, and the people on it; with segments, bars side by side."""
@@ -125,17 +203,23 @@ def funnel(  # noqa: PLR0913 - a question names all its options
     snapshot: Snapshot,
     steps: Sequence[str | Step],
     *,
-    within: str | timedelta = "7d",
+    within: str | timedelta | None = None,
     order: Order = "ordered",
-    exclude: Sequence[Exclusion] | None = None,
-    by: str | None = None,
-    attribution: Attribution = "first",
+    exclude: Sequence[Between] | None = None,
+    by: By | None = None,
+    attribution: Attribution | None = None,
+    top: int | None = None,
     counting: Counting = "users",
     since: str | date | None = None,
     until: str | date | None = None,
     now: str | date | None = None,
     tz: str = "UTC",
-    rules: Rules | None = None,
+    dialect: dialects.Dialect | None = None,
+    anchor: Anchor | None = None,
+    ties: bool | str | timedelta | None = None,
+    reuse: bool | None = None,
+    exclusion: Exclusion | None = None,
+    modes: Sequence[Mode] = (),
 ) -> Funnel:
     """Count the people who reach each step within a time of their first.
 
@@ -146,25 +230,34 @@ def funnel(  # noqa: PLR0913 - a question names all its options
     Args:
         snapshot: The events.
         steps: Two or more event types, or `step(...)`s with conditions.
-        within: Longest time from step 1 to any later one, inclusive.
+        within: Longest time from step 1 to any later one, inclusive; 7 days, or as the dialect has it.
         order: `ordered` lets other events stand between, `strict` lets none of the person's, `any` counts
             how many of the steps were done in whatever order, from the first of them on.
-        exclude: `(event, after_step, before_step)`, 1-based: an attempt that meets the event between these
-            steps, or after the one while its window is open, takes the person out of the funnel, unless
-            they had finished it before.
-        by: Break down by a field (`platform`, …) or a property: the values that most people have at any of
-            the steps are segments, the others one.
-        attribution: Whose value counts: that of the `first` step that has one, of the `last`, of `all` (the
-            person is in each segment in whose rows alone they get on; rare values are then left out), or
-            of a given step (1-based).
-        counting: `sessions` adds how many sessions came to each step, each followed alone; `totals` how
-            many attempts did, one begun after the other had ended or been finished.
+        exclude: `(event, after_step, before_step)`, 1-based: the event must not come after the one step and
+            before the other, or before the window closes where that is not reached.
+        by: Break down by a field (`platform`, …), a property, or segments, in a list or by name (people as of
+            `now`, who may be in several, or none). Of a field or property, the values that most people have
+            are segments.
+        attribution: Whose value counts: that of the `first` step that has one, of the `last`, of a given
+            step (1-based), of `all` (the events of each value are followed alone, so a person may be in
+            several segments; rare values are left out), or of the `user`: the latest on any of their
+            events up to the instant of entry.
+        top: How many values are told apart, 25 if not given; the others are one segment.
+        counting: `users`; `sessions` follows each session alone; `totals` counts attempts that do not overlap:
+            one is over when it is through, out of time, or met an exclusion, and is given up for a later
+            one that gets further.
         since: Start of entry (the first event of an attempt), inclusive; naive times are in `tz`.
         until: End of entry, exclusive. Later steps may fall after it.
         now: When the question is asked: later events are not seen, and a window that ends after it is
             open. The present if not given.
         tz: Time zone of naive times.
-        rules: Readings in which the vendors differ.
+        dialect: Whose reading to take where the following are not given; see `dialects.dialects`.
+        anchor: `any` occurrence of step 1 opens an attempt, or only a person's `first` in the time asked for.
+        ties: Whether events of one instant may be several steps; or how long an instant is, such as `1s`.
+        reuse: Whether one event may be several steps.
+        exclusion: What an excluding event ends: the `person` counts nowhere (unless they were through before),
+            or the `attempt` keeps the steps before.
+        modes: Of `windowFunnel`, for the dialect `clickhouse`.
 
     Returns:
         A `Funnel`; when nobody entered, its counts are 0 and its rates NaN.
@@ -173,7 +266,7 @@ def funnel(  # noqa: PLR0913 - a question names all its options
         InvalidFunnel: Fewer than two steps, too many, a window that is not positive, or an exclusion that
             is none.
         UnknownEvent: The data has no event of a step's type.
-        InvalidArgument: A time, an order or a zone cannot be used, or `until` is not after `since`.
+        InvalidArgument: Another option cannot be used, or `until` is not after `since`.
 
     >>> from workbench.testing import store_of
     >>> events = store_of({"ann": "view:0 buy:9", "bob": "view:3"}).snapshot()
@@ -183,97 +276,43 @@ def funnel(  # noqa: PLR0913 - a question names all its options
     1   buy      1              0.5
     """
     span = arguments.span(since, until, now, tz=tz)
-    given, chosen = checked_steps(steps), arguments.choice(order, ORDERS, name="order")
-    return asked(
-        snapshot,
-        FunnelDefinition(
-            steps=given,
-            within=checked_window(within),
-            order=chosen,
-            exclude=checked_exclusions(exclude, given, chosen),
-            by=None if by is None else arguments.property_name(by, name="by"),
-            attribution=checked_attribution(attribution, given),
-            counting=arguments.choice(counting, COUNTINGS, name="counting"),
-            since=span.since,
-            until=span.until,
-            now=span.now,
-            people=snapshot.people,
-            tz=tz,
-            rules=rules or Rules(),
-        ),
+    own = {"within": within, "attribution": attribution, "top": top, "anchor": anchor, "ties": ties, "reuse": reuse}
+    own = {name: value for name, value in (own | {"exclusion": exclusion}).items() if value is not None}
+    chosen = USUAL | dialects.funnel(dialect) | own
+    if modes and dialect != "clickhouse":
+        raise InvalidArgument(f"modes {list(modes)!r} are of windowFunnel: ask with dialect='clickhouse'")
+    given, groups = checked_steps(steps), checked_by(by)
+    excluded = checked_exclusions(exclude, given)
+    valued = isinstance(groups, str)
+    definition = FunnelDefinition(
+        people=snapshot.people,
+        steps=given,
+        within=checked_window(chosen["within"]),
+        order=arguments.choice(order, ORDERS, name="order"),
+        exclude=excluded,
+        by=groups,
+        attribution=checked_attribution(chosen["attribution"], given) if valued else None,
+        top=checked_top(chosen["top"]) if valued else None,
+        counting=arguments.choice(counting, COUNTINGS, name="counting"),
+        since=span.since,
+        until=span.until,
+        now=span.now,
+        tz=tz,
+        reading=checked_reading(chosen, modes, order, excluding=excluded is not None),
+        dialect=dialect,
     )
+    check_known([*given, *(each.step for each in excluded or ())], seen(snapshot))
+    return answer(snapshot, definition)
 
 
-def asked(snapshot: Snapshot, definition: FunnelDefinition) -> Funnel:
-    """Answer a funnel whose options are all resolved.
-
-    Raises:
-        UnknownEvent: The data has no event of a step's type.
-    """
-    check_known([*definition.steps, *(each.step for each in definition.exclude)], seen(snapshot))
+def answer(snapshot: Snapshot, definition: FunnelDefinition) -> Funnel:
+    """Answer a funnel whose options are all resolved."""
     found = attempts(snapshot, definition)
-    counts = found.counts
-    if definition.counting == "sessions":
-        sessions = attempts(snapshot, definition, by_session=True)
-        counts, places = (sessions.at >= 0).astype(np.int64), sessions.segment
-    else:
-        places = found.segment
-    frames = []
-    for place, name in enumerate(found.segments):
-        mine = found.segment == place
-        if definition.by and not mine.any():
-            continue
-        frame = _frame(definition.labels, found, mine)
-        if definition.counting != "users":
-            frame.insert(3, "count", counts[places == place].sum(axis=0))
-        if definition.by:
-            frame.insert(0, "segment", name)
-        frames.append(frame)
     return Funnel(
-        frame=pd.concat(frames, ignore_index=True) if frames else _frame(definition.labels, found, found.segment < 0),
+        frame=funnel_frames.frame(definition, found),
         sql=found.sql,
         definition=definition,
         data_version=snapshot.data_version,
         attempts=found,
         snapshot=snapshot,
     )
-
-
-def _frame(labels: Sequence[str], found: Attempts, mine: NDArray[np.bool_]) -> pd.DataFrame:
-    """Turn how far each person came, and when, into one row per step."""
-    at, furthest, in_flight = found.at[mine], found.step[mine], found.in_flight[mine]
-    seconds = np.where(at >= 0, (at - at[:, :1]) / 1e6, np.nan)
-    steps = np.arange(1, len(labels) + 1)
-    users = _at_least(steps, furthest)
-    matured = _at_least(steps, found.settled[mine])
-    stopped = np.array([(in_flight & (furthest == step)).sum() for step in steps])
-    stopped[-1] = 0  # who has finished waits for nothing
-    low, high = intervals.wilson(users, users[0])
-    since_before = np.diff(seconds, axis=1, prepend=seconds[:, :1])
-    return pd.DataFrame(
-        {
-            "step": steps,
-            "event": list(labels),
-            "users": users,
-            "conversion_rate": intervals.rate(users, users[0]),
-            "step_conversion_rate": intervals.rate(users, np.append(users[0], users[:-1])),
-            "ci_low": low,
-            "ci_high": high,
-            "median_seconds": _of_each(np.median, seconds),
-            "mean_seconds": _of_each(np.mean, seconds),
-            "step_median_seconds": _of_each(np.median, since_before),
-            "step_mean_seconds": _of_each(np.mean, since_before),
-            "in_flight": stopped,
-            "matured_conversion_rate": intervals.rate(matured, matured[0]),
-        }
-    )
-
-
-def _at_least(steps: NDArray[np.int64], furthest: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.array([(furthest >= step).sum() for step in steps], dtype=np.int64)
-
-
-def _of_each(summary: Callable[[NDArray[np.float64]], np.floating[Any]], columns: NDArray[np.float64]) -> list[float]:
-    """Summarise each column over the people who have a value; NaN when nobody has."""
-    values = (column[~np.isnan(column)] for column in columns.T)
-    return [float(summary(there)) if there.size else np.nan for there in values]

@@ -91,7 +91,7 @@ def raid_activity(
 ) -> RaidActivity:
     """List the raids that ran at any moment of the time asked for; arguments as in `active_users`."""
     span = arguments.span(since, until, now, tz=tz)
-    sql = queries.text("raid_activity")
+    sql = queries.text("raid_activity", snapshot.engine)
     frame = snapshot.query(sql, span.entries()).to_pandas()
     frame["running"] = frame["ended_at"].isna()
     definition = RaidDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)

@@ -1,7 +1,7 @@
-"""Funnels, person by person: of all attempts the longest, then the earliest.
+"""Funnels, person by person: every opening row begins an attempt; of all the longest, then the earliest counts.
 
-Every row that can be step 1 opens an attempt, which goes on with the first row that fits its next step. The first
-instant from which a bit comes next is looked up in a table, so an attempt costs as many steps as it has.
+An attempt goes on with the first row that fits its next step. The first instant from which a bit comes next is looked
+up in a table, so an attempt costs as many steps as it has.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 ORDERED, STRICT, ANY = 0, 1, 2
 """Orders."""
 
-TIES, REUSE, FIRST_ONLY, KEEP = 0, 1, 2, 3
-"""Places of the rules: rows of one instant may be several steps; one row may be; only the first entry is an attempt;
-an excluded attempt keeps the steps before the exclusion, else it takes the person out."""
+TIES, REUSE, FIRST_ONLY, KEEP, EVERY = 0, 1, 2, 3, 4
+"""Places of the rules: rows of one instant may be several steps; one row may be; only the first opening row begins an
+attempt; an excluded attempt keeps the steps before, else it takes its group out; every attempt is given."""
 
-_EARLY = np.iinfo(np.int64).min
+OPENED, LENGTH, OVER, MET = 0, 1, 2, 3
+"""What is noted of an attempt: when it opened, how many steps it came, when it was over, when it met an exclusion."""
+
+NEVER = np.iinfo(np.int64).max
 
 
 @compiled
@@ -37,66 +40,171 @@ def attempts(
     entry: NDArray[np.int64],
     exclusions: NDArray[np.int64],
     rules: NDArray[np.bool_],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Follow everybody.
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Follow each group of rows (a person, or a part of what they did) through a funnel.
 
     Args:
-        first: Where the rows of each person begin.
-        at: When, in microseconds.
+        first: Where the rows of each group begin; one more than groups.
+        at: When, in microseconds, in order within a group.
         bits: Bit k for a row that can be step k+1; bit `steps` + e for one that exclusion e forbids.
         steps: How many.
         order: `ORDERED`, `STRICT` or `ANY`.
         within: Window, in microseconds.
         entry: since, until (exclusive) and now, in microseconds.
         exclusions: Per exclusion after which step and before which (1-based) it forbids.
-        rules: By `TIES`, `REUSE`, `FIRST_ONLY`, `KEEP`.
+        rules: By `TIES`, `REUSE`, `FIRST_ONLY`, `KEEP`, `EVERY`.
 
     Returns:
-        Per person the row of each step of the attempt that counts (`NONE` where they did not come), the furthest
-        step among attempts whose window has closed, whether one is open, and per step how many of their attempts, each
-        begun after the one before had ended, came to it.
+        Per group that entered the attempt that counts, or with `EVERY` each one that begins when the one before is
+        over: the number of the group, the row of each step (`NONE` where it did not come), the furthest step among
+        those (of the group, or this one) whose window has closed, and whether one may still get further.
     """
-    people, forbidden = len(first) - 1, len(exclusions)
-    rows = np.full((people, steps), NONE, dtype=np.int64)
-    settled = np.zeros(people, dtype=np.int64)
-    in_flight = np.zeros(people, dtype=np.bool_)
-    counts = np.zeros((people, steps), dtype=np.int64)
-    longest = np.max(np.diff(first)) if people else 0
+    groups = len(first) - 1
+    longest = np.max(np.diff(first)) if groups else 0
     starts = np.empty(longest + 1, dtype=np.int64)
     mask = np.empty(longest, dtype=np.int64)
-    following = np.empty((steps + forbidden, longest + 1), dtype=np.int64)
+    following = np.empty((steps + len(exclusions), longest + 1), dtype=np.int64)
+    tried, taken = np.empty((4, longest), dtype=np.int64), np.empty((longest, steps), dtype=np.int64)
+    every_step = (1 << steps) - 1
+    openers = every_step if order == ANY else 1
+    rules = rules.copy()
+    rules[REUSE] |= not np.any((bits & every_step) & ((bits & every_step) - 1))  # no row can be two steps: no matching
+    room = int(np.sum((bits & openers) > 0)) if rules[EVERY] else groups
+    group, settled = np.empty(room, dtype=np.int64), np.zeros(room, dtype=np.int64)
+    rows, in_flight = np.full((room, steps), NONE, dtype=np.int64), np.zeros(room, dtype=np.bool_)
+    size = 0
+    for place in range(groups):
+        count = gather(first[place], first[place + 1], at, bits, starts, mask)
+        next_with(count, mask, steps + len(exclusions), following)
+        tries = _try(
+            count, starts, mask, bits, at, following, order, within, entry, exclusions, rules, openers, tried, taken
+        )
+        attempt = 0 if rules[EVERY] else _longest(tried, tries)
+        while attempt < tries:
+            if rules[EVERY]:
+                attempt = _further(attempt, tries, tried)
+            group[size] = place
+            reached = tried[LENGTH, attempt]
+            rows[size, :reached] = taken[attempt, :reached]
+            begin, end = (attempt, attempt + 1) if rules[EVERY] else (0, tries)
+            settled[size], in_flight[size] = _settled(begin, end, tried, within, entry[2], steps)
+            size += 1
+            attempt = _next(attempt, tries, tried) if rules[EVERY] else tries
+    return group[:size], rows[:size], settled[:size], in_flight[:size]
+
+
+@compiled
+def _try(
+    count: int,
+    starts: NDArray[np.int64],
+    mask: NDArray[np.int64],
+    bits: NDArray[np.int64],
+    at: NDArray[np.int64],
+    following: NDArray[np.int64],
+    order: int,
+    within: int,
+    entry: NDArray[np.int64],
+    exclusions: NDArray[np.int64],
+    rules: NDArray[np.bool_],
+    openers: int,
+    tried: NDArray[np.int64],
+    taken: NDArray[np.int64],
+) -> int:
+    """Follow the attempts of one group: note how each went in `tried`, and its rows in `taken`.
+
+    Returns:
+        How many there are; none where an exclusion takes the group out before it first got through.
+    """
+    steps = taken.shape[1]
     trial = np.empty((2, steps), dtype=np.int64)
-    openers = (1 << steps) - 1 if order == ANY else 1
-    for person in range(people):
-        count = gather(first[person], first[person + 1], at, bits, starts, mask)
-        next_with(count, mask, steps + forbidden, following)
-        best, resumes = 0, _EARLY
-        for instant in range(count):
-            opened = at[starts[instant]]
-            if not (mask[instant] & openers and entry[0] <= opened < entry[1]):
-                continue
-            if order == ANY:
-                length = _any(instant, starts, bits, at, following, trial, steps, opened + within)
-            else:
-                length = _chain(instant, count, starts, mask, bits, at, following, trial, order, opened + within, rules)
-            if forbidden:
-                kept = _kept(length, trial, starts, at, following, exclusions, opened + within)
-                if kept != NONE and not rules[KEEP] and best < steps:
-                    rows[person, :], counts[person, :], settled[person], in_flight[person] = NONE, 0, 0, False
-                    break
-                length = length if kept == NONE else kept
-            closed = opened + within <= entry[2]
-            settled[person] = max(settled[person], length if closed else 0)
-            in_flight[person] |= not closed
-            if length > best:
-                best = length
-                rows[person, :length] = trial[0, :length]
-            if opened >= resumes:
-                counts[person, :length] += 1
-                resumes = at[trial[0, steps - 1]] + 1 if length == steps else opened + within + 1
-            if rules[FIRST_ONLY]:
-                break
-    return rows, settled, in_flight, counts
+    tries, through, excluded = 0, NEVER, NEVER
+    for instant in range(count):
+        when = at[starts[instant]]
+        if not (mask[instant] & openers and entry[0] <= when < entry[1]):
+            continue
+        if rules[FIRST_ONLY] and tries > 0 and (not rules[EVERY] or when <= tried[OVER, tries - 1]):
+            continue
+        reached = _follow(instant, count, starts, mask, bits, at, following, trial, order, when + within, rules)
+        met = _met(reached, trial, starts, at, following, exclusions, when + within)
+        while reached > 0 and met <= at[trial[0, reached - 1]]:
+            reached -= 1
+        over = at[trial[0, steps - 1]] if reached == steps else min(met, when + within)
+        if reached == steps:
+            through = min(through, over)
+        excluded = min(excluded, met)
+        tried[OPENED, tries], tried[LENGTH, tries], tried[OVER, tries], tried[MET, tries] = when, reached, over, met
+        taken[tries, :reached] = trial[0, :reached]
+        tries += 1
+        if reached == steps and when + within <= entry[2] and not rules[EVERY] and len(exclusions) == 0:
+            break  # nothing can get further
+    return 0 if not rules[KEEP] and excluded < through else tries
+
+
+@compiled
+def _longest(tried: NDArray[np.int64], tries: int) -> int:
+    """Return the earliest of the longest attempts."""
+    best = 0
+    for attempt in range(1, tries):
+        if tried[LENGTH, attempt] > tried[LENGTH, best]:
+            best = attempt
+    return best
+
+
+@compiled
+def _further(attempt: int, tries: int, tried: NDArray[np.int64]) -> int:
+    """Return the attempt that counts from one on: it is given up for one that opens before it is over and gets further.
+
+    So whoever gets to a step with any attempt gets there with one that counts.
+    """
+    other = attempt + 1
+    while other < tries and tried[OPENED, other] <= tried[OVER, attempt]:
+        if tried[LENGTH, other] > tried[LENGTH, attempt]:
+            attempt = other
+        other += 1
+    return attempt
+
+
+@compiled
+def _next(attempt: int, tries: int, tried: NDArray[np.int64]) -> int:
+    """Return the first attempt that opens when one is over."""
+    ended = tried[OVER, attempt]
+    while attempt < tries and tried[OPENED, attempt] <= ended:
+        attempt += 1
+    return attempt
+
+
+@compiled
+def _settled(begin: int, end: int, tried: NDArray[np.int64], within: int, now: int, steps: int) -> tuple[int, bool]:
+    """Return the furthest step of the attempts whose window has closed, and whether another may still get further."""
+    settled, in_flight = 0, False
+    for attempt in range(begin, end):
+        if tried[OPENED, attempt] + within <= now:
+            settled = max(settled, tried[LENGTH, attempt])
+        elif tried[MET, attempt] == NEVER and tried[LENGTH, attempt] < steps:
+            in_flight = True
+    return settled, in_flight
+
+
+@compiled
+def _follow(
+    instant: int,
+    count: int,
+    starts: NDArray[np.int64],
+    mask: NDArray[np.int64],
+    bits: NDArray[np.int64],
+    at: NDArray[np.int64],
+    following: NDArray[np.int64],
+    trial: NDArray[np.int64],
+    order: int,
+    closes: int,
+    rules: NDArray[np.bool_],
+) -> int:
+    """Follow one attempt; `trial` gets the row of each step and its instant. Return how far it came."""
+    if order != ANY:
+        return _chain(instant, count, starts, mask, bits, at, following, trial, order, closes, rules)
+    if rules[REUSE] and rules[TIES]:
+        return _gather_any(instant, starts, mask, bits, at, following, trial, closes)
+    return _any(instant, starts, mask, bits, at, following, trial, closes, rules[TIES])
 
 
 @compiled
@@ -113,34 +221,33 @@ def _chain(
     closes: int,
     rules: NDArray[np.bool_],
 ) -> int:
-    """Follow one attempt at steps in their order; `trial` gets the row of each and its instant."""
+    """Follow one attempt at steps in their order."""
     steps = trial.shape[1]
-    length, whole = 0, True
+    length = 0
     while instant != NONE and at[starts[instant]] <= closes:
         begin, end = starts[instant], starts[instant + 1]
+        last = steps if rules[TIES] else min(length + 1, steps)
         if rules[REUSE]:
-            more = _reused(begin, end, bits, mask[instant], length, rules[TIES], trial[0])
+            more = _reused(begin, end, bits, mask[instant], length, last, trial[0])
         else:
-            last = steps if rules[TIES] else min(length + 1, steps)
             more = seat_steps(begin, end, bits, length, last, trial[0])
-        if order == STRICT and length > 0:
-            whole = more == end - begin
         trial[1, length : length + more] = instant
+        whole = length == 0 or more == end - begin  # else something stands between
         length += more
         if length == steps or more == 0 or (order == STRICT and not whole):
             break
-        beside = instant + 1 if instant + 1 < count else NONE
-        instant = beside if order == STRICT else following[length, instant + 1]
+        ahead = instant + 1 if instant + 1 < count else NONE
+        instant = ahead if order == STRICT else following[length, instant + 1]
     return length
 
 
 @compiled
 def _reused(
-    begin: int, end: int, bits: NDArray[np.int64], mask: int, step: int, ties: bool, takers: NDArray[np.int64]
+    begin: int, end: int, bits: NDArray[np.int64], mask: int, step: int, last: int, takers: NDArray[np.int64]
 ) -> int:
-    """Return how many steps an instant is where each row may be all that it can be."""
+    """Return how many steps from `step` up to `last` an instant is where each row may be all that it can be."""
     more = 0
-    while step + more < len(takers) and mask >> (step + more) & 1 and (ties or more == 0):
+    while step + more < last and mask >> (step + more) & 1:
         for row in range(begin, end):
             if bits[row] >> (step + more) & 1:
                 takers[step + more] = row
@@ -150,38 +257,73 @@ def _reused(
 
 
 @compiled
-def _any(
+def _gather_any(
     instant: int,
     starts: NDArray[np.int64],
+    mask: NDArray[np.int64],
     bits: NDArray[np.int64],
     at: NDArray[np.int64],
     following: NDArray[np.int64],
     trial: NDArray[np.int64],
-    steps: int,
     closes: int,
 ) -> int:
-    """Follow one attempt at steps in whatever order; `trial` gets the row by which any k of them were done.
+    """Follow one attempt at steps in whatever order, where each row may be all that it can be."""
+    steps = trial.shape[1]
+    done, length = 0, 0
+    while instant != NONE and at[starts[instant]] <= closes:
+        for step in range(steps):
+            if mask[instant] & ~done & (1 << step):
+                done |= 1 << step
+                trial[1, length] = instant
+                for row in range(starts[instant], starts[instant + 1]):
+                    if bits[row] >> step & 1:
+                        trial[0, length] = row
+                        break
+                length += 1
+        instant = _nearest(((1 << steps) - 1) & ~done, instant + 1, following)
+    return length
+
+
+@compiled
+def _any(
+    instant: int,
+    starts: NDArray[np.int64],
+    mask: NDArray[np.int64],
+    bits: NDArray[np.int64],
+    at: NDArray[np.int64],
+    following: NDArray[np.int64],
+    trial: NDArray[np.int64],
+    closes: int,
+    ties: bool,
+) -> int:
+    """Follow one attempt at steps in whatever order, each row one step; without ties, each instant one step.
 
     Only instants are looked at in which a row can be a step that is free, or can push another row towards one.
     """
+    steps = trial.shape[1]
     holder = np.full(steps, NONE, dtype=np.int64)
+    can = bits if ties else mask
     length = 0
-    while length < steps:
-        useful = _useful(holder, bits)
-        nearest = NONE
-        for step in range(steps):
-            ahead = following[step, instant]
-            if useful >> step & 1 and ahead != NONE and (nearest == NONE or ahead < nearest):
-                nearest = ahead
-        if nearest == NONE or at[starts[nearest]] > closes:
-            break
-        for row in range(starts[nearest], starts[nearest + 1]):
+    while length < steps and instant != NONE and at[starts[instant]] <= closes:
+        begin, end = (starts[instant], starts[instant + 1]) if ties else (instant, instant + 1)
+        for row in range(begin, end):
             tried = np.zeros(steps, dtype=np.bool_)
-            if length < steps and seat_row(row, bits, holder, tried):
-                trial[0, length], trial[1, length] = row, nearest
+            if length < steps and seat_row(row, can, holder, tried):
+                trial[0, length], trial[1, length] = (row if ties else starts[instant]), instant
                 length += 1
-        instant = nearest + 1
+        instant = _nearest(_useful(holder, can), instant + 1, following)
     return length
+
+
+@compiled
+def _nearest(wanted: int, instant: int, following: NDArray[np.int64]) -> int:
+    """Return the first instant from one on that has a wanted bit."""
+    nearest = NONE
+    for bit in range(len(following)):
+        ahead = following[bit, instant]
+        if wanted >> bit & 1 and ahead != NONE and (nearest == NONE or ahead < nearest):
+            nearest = ahead
+    return nearest
 
 
 @compiled
@@ -202,7 +344,7 @@ def _useful(holder: NDArray[np.int64], bits: NDArray[np.int64]) -> int:
 
 
 @compiled
-def _kept(
+def _met(
     length: int,
     trial: NDArray[np.int64],
     starts: NDArray[np.int64],
@@ -211,19 +353,16 @@ def _kept(
     exclusions: NDArray[np.int64],
     closes: int,
 ) -> int:
-    """Return how many steps came before an exclusion; `NONE` if the attempt met none."""
-    steps, kept = trial.shape[1], NONE
+    """Return when an attempt first met an exclusion; `NEVER` if it did not."""
+    steps, hit = trial.shape[1], NEVER
     for number in range(len(exclusions)):
         after, before = exclusions[number, 0], exclusions[number, 1]
         if length < after:
             continue
-        met = following[steps + number, trial[1, after - 1] + 1]
-        if met == NONE:
+        instant = following[steps + number, trial[1, after - 1] + 1]
+        if instant == NONE:
             continue
-        when = at[starts[met]]
+        when = at[starts[instant]]
         if (when < at[trial[0, before - 1]]) if length >= before else (when <= closes):
-            there = 0
-            while there < length and at[trial[0, there]] < when:
-                there += 1
-            kept = there if kept == NONE else min(kept, there)
-    return kept
+            hit = min(hit, when)
+    return hit

@@ -1,0 +1,254 @@
+"""What goes with converting: events done on the way through a funnel, and values people came with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from statistics import NormalDist
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+import pandas as pd
+
+from workbench.charts import formats
+from workbench.charts.spec import Bars, Chart
+from workbench.errors import InvalidArgument
+from workbench.metrics import arguments, funnel_frames, intervals, sequences
+from workbench.metrics.breakdowns import NOTHING
+from workbench.metrics.funnel_attempts import attempts
+from workbench.metrics.steps import as_step, check_known, seen
+from workbench.metrics.words import words
+from workbench.results import Answer, Definition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from workbench.metrics.funnel_definition import FunnelDefinition
+    from workbench.metrics.funnels import Funnel
+    from workbench.metrics.sequences import Rows
+
+MOST_CANDIDATES: Final = 500
+MOST_DRAWN: Final = 15
+FALSE_AMONG_CALLED: Final = 0.05
+"""A driver is called one where the q-value is below: of those, one in twenty is by chance."""
+
+_Z95: Final = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriversDefinition(Definition):
+    """Which candidates of which funnel."""
+
+    question: ClassVar[str] = "funnel drivers"
+    funnel: FunnelDefinition
+    events: tuple[str, ...]
+    properties: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drivers(Answer):
+    """How the odds of converting differ between people with a candidate and without.
+
+    `frame` has one row per candidate: `kind` (`event` or `property`), `candidate`, `users` (who have it), `converted`
+    (who of them finished), `conversion_rate`, `other_conversion_rate` (of those without), `odds_ratio` (0.5 added to
+    each cell: Haldane and Anscombe), `ci_low`, `ci_high` (95%, Woolf's logit), `pvalue` (χ², or Fisher's exact test
+    where a cell is expected to hold under 5), `qvalue` (Benjamini and Hochberg over all that are ranked), `only_after`
+    (nobody did it on the way, but some who finished did it then: it cannot drive anything and is not ranked). The
+    clearest first.
+
+    People in flight are left out. An event counts from entry until the conversion, or until the window closes: those
+    who do not convert have longer to do it, so an odds ratio above 1 is on the safe side, and none is a cause by
+    itself.
+    """
+
+    definition: DriversDefinition
+    funnel: Funnel = field(repr=False)
+    keys: NDArray[np.int64] = field(repr=False)
+    """Who is judged."""
+    finished: NDArray[np.bool_] = field(repr=False)
+    has: dict[str, NDArray[np.bool_]] = field(repr=False)
+    """Per candidate who has it."""
+
+    def people(self, candidate: str, *, converted: bool = False) -> list[str]:
+        """List who has a candidate, or of them who finished: as many as `users`, or `converted`.
+
+        Raises:
+            InvalidArgument: There is no such candidate.
+        """
+        if candidate not in self.has:
+            raise InvalidArgument(f"there is no candidate {arguments.unknown(str(candidate), self.has)}")
+        chosen = self.has[candidate] & self.finished if converted else self.has[candidate]
+        return sequences.user_ids(self.funnel.snapshot, self.keys[chosen])
+
+    def chart(self) -> Chart:
+        """Draw the odds ratios that are furthest from 1 and clear, with their intervals."""
+        ranked = self.clear.head(MOST_DRAWN)
+        bars = Bars(
+            x=tuple(ranked["candidate"]),
+            y=tuple(ranked["odds_ratio"]),
+            low=tuple(ranked["ci_low"]),
+            high=tuple(ranked["ci_high"]),
+            annotations=tuple(f"{users:,}" for users in ranked["users"]),
+            label="odds ratio",
+        )
+        note = f"{len(self.keys):,} people · {len(self.frame):,} candidates · above 1: goes with converting"
+        title = f"{len(self.clear)} clear drivers of {self.definition.funnel.labels[-1]}"
+        return Chart(title=title, marks=(bars,), y_label="odds ratio", y_format="decimal", note=note)
+
+    @property
+    def clear(self) -> pd.DataFrame:
+        """The candidates that chance hardly explains, the greatest odds ratio first."""
+        clear = self.frame[self.frame["qvalue"] < FALSE_AMONG_CALLED]
+        return clear.sort_values("odds_ratio", ascending=False, ignore_index=True)
+
+    def reading(self) -> str:
+        """Name what goes most with converting, and what only follows it."""
+        clear, total = self.clear, len(self.frame)
+        if clear.empty:
+            return f"None of {total} candidates differs more than by chance, among {len(self.keys):,} people."
+        best, worst = clear.iloc[0], clear.iloc[-1]
+        sentences = [f"{len(clear)} of {total} candidates differ more than by chance (q < {FALSE_AMONG_CALLED})."]
+        if best["odds_ratio"] > 1:
+            sentences.append(_told(best, "up"))
+        if worst["odds_ratio"] < 1:
+            sentences.append(_told(worst, "down"))
+        after = self.frame.loc[self.frame["only_after"], "candidate"].tolist()
+        if after:
+            sentences.append(f"Done only after converting, so not ranked: {', '.join(after)}.")
+        return " ".join([*sentences, "These go together; that one causes the other is not said."])
+
+
+def _told(row: pd.Series[float], word: str) -> str:
+    rate, other = (formats.number(row[name], "percent") for name in ("conversion_rate", "other_conversion_rate"))
+    odds = f"odds ratio {row['odds_ratio']:.2g}"
+    return f"Most {word}: {row['candidate']} ({rate} convert with it, {other} without; {odds})."
+
+
+def drivers(
+    funnel: Funnel, *, events: Sequence[str] | None = None, properties: Sequence[str] = ("platform",)
+) -> Drivers:
+    """Rank what goes with converting.
+
+    Args:
+        funnel: The funnel; counted by people, not broken down.
+        events: Candidates; all types of the data but those of the steps if not given.
+        properties: Fields or properties whose most common values at step 1 are candidates.
+
+    Raises:
+        InvalidArgument: There are too many candidates, or the funnel counts something else than people.
+        UnknownEvent: The data has no such event.
+    """
+    asked, known = funnel.definition, seen(funnel.snapshot)
+    if asked.by is not None or asked.counting != "users":
+        raise InvalidArgument("drivers are of people: ask the funnel without by=, and with counting='users'")
+    own = {each.event for each in asked.steps}
+    chosen = sorted(set(known) - own) if events is None else [as_step(event).event for event in events]
+    check_known([as_step(event) for event in chosen], known)
+    if len(chosen) > MOST_CANDIDATES:
+        raise InvalidArgument(f"at most {MOST_CANDIDATES} events can be candidates, got {len(chosen):,}: name them")
+    named = tuple(arguments.property_name(name, name="properties") for name in _several(properties))
+    keys, finished, begins, ends = _judged(funnel)
+    has, only_after = _events(funnel, chosen, (keys, begins, ends), finished)
+    valued = _properties(funnel, named, keys)
+    kinds = ["event"] * len(has) + ["property"] * len(valued)
+    return Drivers(
+        frame=_frame(kinds, has | valued, finished, only_after),
+        sql=funnel.sql,
+        definition=DriversDefinition(people=asked.people, funnel=asked, events=tuple(chosen), properties=named),
+        data_version=funnel.data_version,
+        funnel=funnel,
+        keys=keys,
+        finished=finished,
+        has=has | valued,
+    )
+
+
+def _several(names: Sequence[str]) -> Sequence[str]:
+    return [names] if isinstance(names, str) else names
+
+
+def _judged(
+    funnel: Funnel,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Return who is not in flight, by key: whether they finished, from when and until when they are looked at."""
+    found = funnel.attempts
+    finished = found.step == len(funnel.definition.steps)
+    judged = np.flatnonzero(finished | ~found.in_flight)
+    judged = judged[np.argsort(found.user_key[judged])]
+    begins = found.at[judged, 0]
+    closes = begins + round(funnel.definition.within.total_seconds() * 1e6) + 1
+    ends = np.where(finished[judged], found.at[judged, -1], closes)
+    return found.user_key[judged], finished[judged], begins, ends
+
+
+def _events(
+    funnel: Funnel,
+    events: Sequence[str],
+    judged: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    finished: NDArray[np.bool_],
+) -> tuple[dict[str, NDArray[np.bool_]], set[str]]:
+    """Return per event who did it on the way; and which were done by nobody then, but after converting."""
+    from workbench.metrics.kernels import funnel_drivers  # noqa: PLC0415 - loads Numba
+
+    if not events:
+        return {}, set()
+    own = words(funnel.snapshot.engine)
+    sql = (
+        f"SELECT user_key, {own.micros('occurred_at')} AS at, {own.short(own.place('event_type', '$types'))} AS code "  # noqa: S608
+        f"FROM events WHERE {own.one_of('event_type', '$types')} AND occurred_at <= $now"
+    )
+
+    def work(rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        codes = rows.columns["code"].astype(np.int64) - 1
+        return funnel_drivers.met(rows.user_key, rows.first, rows.at, codes, *judged, len(events))
+
+    parts = sequences.by_person(funnel.snapshot, sql, {"types": list(events), "now": funnel.definition.now}, work)
+    before = np.logical_or.reduce([part[0] for part in parts])
+    after = np.logical_or.reduce([part[1] for part in parts])
+    late = {event for place, event in enumerate(events) if not before[:, place].any() and after[finished, place].any()}
+    return {event: before[:, place] for place, event in enumerate(events)}, late
+
+
+def _properties(funnel: Funnel, names: Sequence[str], keys: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
+    """Return per value of each field or property whose attempt began with it."""
+    has = {}
+    for name in names:
+        found = attempts(funnel.snapshot, replace(funnel.definition, by=name, attribution=1, top=25))
+        for place, value in enumerate(found.segments):
+            if value != NOTHING:
+                has[f"{name} = {value}"] = np.isin(keys, found.user_key[found.segment == place])
+    return has
+
+
+def _frame(
+    kinds: Sequence[str], has: dict[str, NDArray[np.bool_]], finished: NDArray[np.bool_], only_after: set[str]
+) -> pd.DataFrame:
+    """Turn who has each candidate into odds ratios, and rank them."""
+    users = np.array([there.sum() for there in has.values()], dtype=np.int64)
+    converted = np.array([(there & finished).sum() for there in has.values()], dtype=np.int64)
+    others, other_converted = len(finished) - users, finished.sum() - converted
+    table = (converted, users - converted, other_converted, others - other_converted)
+    a, b, c, d = (cell + 0.5 for cell in table)
+    ratio, spread = np.log(a * d / (b * c)), _Z95 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+    late = np.array([candidate in only_after for candidate in has], dtype=bool)
+    pvalue, qvalue = np.full(len(has), np.nan), np.full(len(has), np.nan)
+    pvalue[~late] = funnel_frames.independence(*(cell[~late] for cell in table))
+    qvalue[~late] = funnel_frames.adjusted(pvalue[~late])
+    frame = pd.DataFrame(
+        {
+            "kind": list(kinds),
+            "candidate": list(has),
+            "users": users,
+            "converted": converted,
+            "conversion_rate": intervals.rate(converted, users),
+            "other_conversion_rate": intervals.rate(other_converted, others),
+            "odds_ratio": np.where(late, np.nan, np.exp(ratio)),
+            "ci_low": np.where(late, np.nan, np.exp(ratio - spread)),
+            "ci_high": np.where(late, np.nan, np.exp(ratio + spread)),
+            "pvalue": pvalue,
+            "qvalue": qvalue,
+            "only_after": late,
+        }
+    )
+    return frame.sort_values(["qvalue", "candidate"], ignore_index=True)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from tests.metrics import oracle_funnels as oracle
+from tests.metrics.test_funnels import asked
+from tests.metrics.test_funnels_oracle import asked as asked_of
+from tests.metrics.test_funnels_oracle import communities, questions
+from workbench.errors import InvalidArgument
+
+READINGS = {
+    "posthog": {"anchor": "any", "ties": True, "reuse": False, "exclusion": "person"},
+    "mixpanel": {"anchor": "first", "ties": True, "reuse": False, "exclusion": "attempt"},
+}
+
+
+def test_who_moved_is_listed_with_the_rule_that_moved_them():
+    journeys = {
+        "ann": "view:0 buy:5",
+        "bob": "view:0 view:100 buy:105",
+        "cem": "view:0 help:1 buy:5",
+        "dee": "view:0 help:1 view:100 buy:110",
+    }
+    moved = asked(journeys, ["view", "buy"], exclude=[("help", 1, 2)]).compare("mixpanel")
+    assert moved.frame.to_dict("records") == [
+        {"user_id": "cem", "step": 0, "other": 1, "rule": "exclusion attempt"},
+        {"user_id": "dee", "step": 0, "other": 1, "rule": "together"},
+        {"user_id": "bob", "step": 2, "other": 1, "rule": "anchor first"},
+    ]
+    assert moved.people() == ["bob", "cem", "dee"]
+    assert moved.people("anchor first") == ["bob"]
+    assert moved.steps["other"].tolist() == [4, 1]
+    assert "1 people finish instead of 2. 3 count otherwise, 1 of them for fewer steps" in moved.reading()
+    assert [mark.label for mark in moved.chart().marks] == ["this funnel", "mixpanel"]
+
+
+def test_a_reading_that_moves_nobody_says_so():
+    moved = asked({"ann": "view:0 buy:5"}, ["view", "buy"]).compare("posthog")
+    assert moved.frame.empty
+    assert "Nobody counts otherwise as posthog" in moved.reading()
+    with pytest.raises(InvalidArgument, match="rule must be one of none"):
+        moved.people("ties")
+
+
+def test_ties_and_reuse_are_rules_of_their_own():
+    apart = asked({"ann": "buy:0 view:0.01", "bob": "view:0 buy:1"}, ["view", "buy"]).compare("amplitude")
+    assert apart.frame["rule"].tolist() == ["instant 0:00:01"]
+    reused = asked({"ann": "view:0"}, ["view", "view"]).compare("clickhouse")
+    assert reused.frame["rule"].tolist() == ["reuse True"]
+
+
+def test_a_comparison_is_of_people_whatever_the_funnel_counts():
+    answer = asked(
+        {"ann": "view:0 view:100 buy:110", "bob": "view:0"}, ["view", "buy"], counting="totals", by="user_id"
+    )
+    assert answer.compare("mixpanel").people() == ["ann"]
+    with pytest.raises(InvalidArgument, match="got 'heap'"):
+        answer.compare("heap")
+
+
+@given(community=communities, question=questions())
+def test_the_people_who_moved_are_those_whom_the_oracle_moves(community, question):
+    question = oracle.replace(question, counting="users")
+    answer = asked_of(community, question)
+    for dialect, reading in READINGS.items():
+        other = oracle.replace(question, **reading)
+        here, there = (
+            [max((len(unit.times) for unit in oracle.units(journey, each)), default=0) for journey in community]
+            for each in (question, other)
+        )
+        moved = [
+            {"user_id": f"p{number}", "step": one, "other": two}
+            for number, (one, two) in enumerate(zip(here, there, strict=True))
+            if one != two
+        ]
+        found = answer.compare(dialect).frame[["user_id", "step", "other"]].to_dict("records")
+        assert sorted(found, key=lambda row: row["user_id"]) == moved
