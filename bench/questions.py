@@ -38,6 +38,8 @@ QUESTIONS: dict[str, tuple[str, float | None]] = {
     "rolling, recurring retention": (f"bench.retention(clock='rolling', cohort='recurring', now='{NOW}')", 8.0),
     "daily active users": (f"bench.active_users(now='{NOW}')", 4.0),
     "weekly active users, trailing": (f"bench.active_users(window='7d', now='{NOW}')", 4.0),
+    "transitions of sessions": (f"bench.journeys(now='{NOW}').transitions()", 3.0),
+    "platform pairs": (f"bench.platforms(now='{NOW}')", 4.0),
     "lifecycle by week": (f"bench.lifecycle(now='{NOW}')", 4.0),
 }
 """What is asked, and at most how many scans it may take."""

@@ -21,6 +21,7 @@ from workbench.metrics import (
     segments,
     series,
 )
+from workbench.metrics import journeys as walks
 from workbench.metrics import lifecycle as lifecycles
 from workbench.metrics import retention as retentions
 from workbench.metrics import stickiness as sticky
@@ -211,6 +212,10 @@ class Bench:
     def platform_distribution(self, **options: Any) -> platforms.PlatformDistribution:  # noqa: ANN401
         """Count the people on each platform; see `metrics.platforms.platform_distribution`."""
         return platforms.platform_distribution(self.snapshot, **{"tz": self._tz, **options})
+
+    def journeys(self, **options: Any) -> walks.Journeys:  # noqa: ANN401 - as the question has them
+        """Follow people from event to event; see `metrics.journeys.journeys`."""
+        return walks.journeys(self.snapshot, **{"tz": self._tz, **options})
 
     def platforms(self, **options: Any) -> correlation.PlatformCorrelation:  # noqa: ANN401 - as the question has them
         """Compare each two platforms; see `metrics.correlation.platform_correlation`."""

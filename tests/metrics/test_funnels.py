@@ -101,6 +101,10 @@ def test_in_the_middle_of_a_strict_attempt_another_of_the_same_instant_stands_be
     assert users({"ann": "view:0 ping:1 cart:1 buy:2"}, order="strict") == [1, 1, 0]
 
 
+def test_what_could_be_a_step_at_the_start_of_a_strict_attempt_may_stand_before_it():
+    assert users({"ann": "view:0 cart:0 cart:2 buy:3"}, order="strict") == [1, 1, 1]
+
+
 def test_any_order_counts_how_many_of_the_steps_were_done():
     answer = asked(
         {"ann": "buy:0 view:5 cart:6", "bob": "cart:0 cart:1", "cem": "ping:0"}, ["view", "cart", "buy"], order="any"

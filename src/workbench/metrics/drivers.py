@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.charts import formats
 from workbench.charts.spec import Bars, Chart
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, funnel_frames, intervals, sequences
+from workbench.metrics import arguments, intervals, sequences, significance
 from workbench.metrics.breakdowns import NOTHING
 from workbench.metrics.funnel_attempts import attempts
 from workbench.metrics.steps import as_step, check_known, seen
@@ -233,8 +233,8 @@ def _frame(
     ratio, spread = np.log(a * d / (b * c)), _Z95 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
     late = np.array([candidate in only_after for candidate in has], dtype=bool)
     pvalue, qvalue = np.full(len(has), np.nan), np.full(len(has), np.nan)
-    pvalue[~late] = funnel_frames.independence(*(cell[~late] for cell in table))
-    qvalue[~late] = funnel_frames.adjusted(pvalue[~late])
+    pvalue[~late] = significance.independence(*(cell[~late] for cell in table))
+    qvalue[~late] = significance.adjusted(pvalue[~late])
     frame = pd.DataFrame(
         {
             "kind": list(kinds),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workbench.metrics import intervals
+from workbench.metrics import intervals, significance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from workbench.metrics.funnel_attempts import Attempts
     from workbench.metrics.funnel_definition import FunnelDefinition
-
-EXACT_BELOW = 5
-"""Where a cell of a table is expected to hold fewer, χ² is not to be trusted and Fisher's exact test is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,50 +116,19 @@ def comparisons(names: Sequence[str], converted: NDArray[np.int64], entered: NDA
     pairs = np.array(list(combinations(range(len(names)), 2)), dtype=np.int64).reshape(-1, 2)
     one, other = pairs.T
     rate = intervals.rate(converted, entered)
-    low, high = intervals.wilson(converted, entered)
-    difference = rate[one] - rate[other]
-    down = np.sqrt((rate[one] - low[one]) ** 2 + (high[other] - rate[other]) ** 2)
-    up = np.sqrt((high[one] - rate[one]) ** 2 + (rate[other] - low[other]) ** 2)
+    low, high = significance.newcombe(converted[one], entered[one], converted[other], entered[other])
     table = (converted[one], entered[one] - converted[one], converted[other], entered[other] - converted[other])
-    pvalue = independence(*table)
+    pvalue = significance.independence(*table)
     return pd.DataFrame(
         {
             "segment": np.array(names, dtype=object)[one],
             "other": np.array(names, dtype=object)[other],
             "conversion_rate": rate[one],
             "other_conversion_rate": rate[other],
-            "difference": difference,
-            "ci_low": difference - down,
-            "ci_high": difference + up,
+            "difference": rate[one] - rate[other],
+            "ci_low": low,
+            "ci_high": high,
             "pvalue": pvalue,
-            "qvalue": adjusted(pvalue),
+            "qvalue": significance.adjusted(pvalue),
         }
     )
-
-
-def independence(
-    a: NDArray[np.int64], b: NDArray[np.int64], c: NDArray[np.int64], d: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the p-value of each table [[a, b], [c, d]]: of χ², of Fisher's exact test where counts are small."""
-    from scipy import stats  # noqa: PLC0415 - takes a moment to load
-
-    rows, columns = np.array([a + b, c + d], dtype=np.float64), np.array([a + c, b + d], dtype=np.float64)
-    total = rows.sum(axis=0)
-    least = rows.min(axis=0) * columns.min(axis=0) / np.maximum(total, 1)
-    margins = rows.prod(axis=0) * columns.prod(axis=0)
-    apart = np.asarray(a, dtype=np.float64) * d - np.asarray(b, dtype=np.float64) * c
-    square = np.divide(total * apart**2, margins, out=np.zeros_like(total), where=margins > 0)
-    pvalue = np.asarray(stats.chi2.sf(square, 1), dtype=np.float64)
-    for place in np.flatnonzero(least < EXACT_BELOW):
-        cells = [[int(a[place]), int(b[place])], [int(c[place]), int(d[place])]]
-        pvalue[place] = stats.fisher_exact(cells).pvalue
-    return pvalue
-
-
-def adjusted(pvalue: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Adjust p-values for their number (Benjamini and Hochberg): of those below 5%, one in twenty is by chance."""
-    order = np.argsort(pvalue)
-    scaled = pvalue[order] * len(pvalue) / np.arange(1, len(pvalue) + 1)
-    result = np.empty(len(pvalue))
-    result[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return result

@@ -19,10 +19,10 @@ class Words(Protocol):
         """Microseconds since 1970 of a time, as a 64-bit integer."""
 
     def number(self, text: str) -> str:
-        """Read text as a number; null where it is none."""
+        """Read text as a number, without blanks or other signs around it; null where it is none."""
 
     def text(self, number: str) -> str:
-        """Write a number as text."""
+        """Write a 64-bit float as text, at its shortest."""
 
     def one_of(self, value: str, among: str) -> str:
         """Whether a value is in a bound list; null counts as no."""
@@ -31,7 +31,10 @@ class Words(Protocol):
         """Return the place of a value in a bound list, from 1; 0 where it is not in it, or null."""
 
     def property(self, key: str) -> str:
-        """Return a property as text, null where it is absent or null; `key` is bound to what `key_of` returns."""
+        """Return a property as text, null where it is absent or null; `key` is bound to what `key_of` returns.
+
+        Numbers are written at their shortest (`1.0` and `1` are `1`), lists and objects as JSON without blanks.
+        """
 
     def key_of(self, name: str) -> str:
         """Return what is bound to ask for the property of a name."""
@@ -49,6 +52,13 @@ class Words(Protocol):
         """Make one 64-bit integer of two values: equal for equal ones, and as good as never for others."""
 
 
+_PLAIN: Final = (
+    """regexp_replace(replace(replace({text}, chr(8232), '\\u2028'), chr(8233), '\\u2029'), """
+    """'("(?:[^"\\\\]|\\\\.)*")|\\.0([],}}]|$)', '\\1\\2', 'g')"""
+)
+"""JSON as ClickHouse writes it: whole numbers without a fraction, but nothing changed in the texts."""
+
+
 @dataclass(frozen=True)
 class DuckDB:
     """DuckDB's words."""
@@ -58,12 +68,14 @@ class DuckDB:
         return f"epoch_us({time})"
 
     def number(self, text: str) -> str:
-        """See `Words`."""
-        return f"TRY_CAST({text} AS DOUBLE)"
+        """See `Words`. DuckDB alone would also read ` 5`, `1_000` and `+-1`."""
+        return f"CASE WHEN NOT regexp_matches({text}, '[\\s\\v_]|^\\+-') THEN TRY_CAST({text} AS DOUBLE) END"
 
     def text(self, number: str) -> str:
-        """See `Words`."""
-        return f"CAST({number} AS VARCHAR)"
+        """See `Words`. JSON writes numbers as ClickHouse does, but for whole ones."""
+        written = f"regexp_replace(CAST(to_json({number}) AS VARCHAR), '\\.0$', '')"
+        other = f"CASE WHEN isnan({number}) THEN 'nan' ELSE CAST({number} AS VARCHAR) END"
+        return f"CASE WHEN isfinite({number}) THEN {written} ELSE {other} END"
 
     def one_of(self, value: str, among: str) -> str:
         """See `Words`."""
@@ -74,8 +86,13 @@ class DuckDB:
         return f"coalesce(list_position({among}, {value}), 0)"
 
     def property(self, key: str) -> str:
-        """See `Words`."""
-        return f"json_extract_string(properties, {key})"
+        """See `Words`. What can be written in two ways is looked at once more, and that is rare."""
+        text, kind = f"json_extract_string(properties, {key})", f"json_type(properties, {key})"
+        return (
+            f"CASE WHEN NOT regexp_matches({text}, '^[\\[{{]|\\.0$') THEN {text} "
+            f"WHEN {kind} = 'VARCHAR' THEN {text} "
+            f"ELSE {_PLAIN.format(text=text)} END"
+        )
 
     def key_of(self, name: str) -> str:
         """Return a JSON pointer."""
@@ -120,7 +137,7 @@ class ClickHouse:
 
     def place(self, value: str, among: str) -> str:
         """See `Words`."""
-        return f"indexOf({among}, {value})"
+        return f"toInt64(indexOf({among}, {value}))"
 
     def property(self, key: str) -> str:
         """See `Words`."""

@@ -200,11 +200,40 @@ def _follow(
     rules: NDArray[np.bool_],
 ) -> int:
     """Follow one attempt; `trial` gets the row of each step and its instant. Return how far it came."""
-    if order != ANY:
-        return _chain(instant, count, starts, mask, bits, at, following, trial, order, closes, rules)
+    if order == STRICT:
+        return _strict(instant, count, starts, mask, bits, at, following, trial, closes, rules)
+    if order == ORDERED:
+        return _chain(instant, count, starts, mask, bits, at, following, trial, order, closes, rules, trial.shape[1])
     if rules[REUSE] and rules[TIES]:
         return _gather_any(instant, starts, mask, bits, at, following, trial, closes)
     return _any(instant, starts, mask, bits, at, following, trial, closes, rules[TIES])
+
+
+@compiled
+def _strict(
+    instant: int,
+    count: int,
+    starts: NDArray[np.int64],
+    mask: NDArray[np.int64],
+    bits: NDArray[np.int64],
+    at: NDArray[np.int64],
+    following: NDArray[np.int64],
+    trial: NDArray[np.int64],
+    closes: int,
+    rules: NDArray[np.bool_],
+) -> int:
+    """Follow one attempt at neighbours; rows of its first instant may be steps, or stand before it."""
+    steps = trial.shape[1]
+    best = _chain(instant, count, starts, mask, bits, at, following, trial, STRICT, closes, rules, steps)
+    most = np.sum(trial[1, :best] == instant)
+    while most > 1 and best < steps:
+        most -= 1
+        other = np.empty_like(trial)
+        reached = _chain(instant, count, starts, mask, bits, at, following, other, STRICT, closes, rules, most)
+        if reached > best:
+            best = reached
+            trial[:, :best] = other[:, :best]
+    return best
 
 
 @compiled
@@ -220,13 +249,15 @@ def _chain(
     order: int,
     closes: int,
     rules: NDArray[np.bool_],
+    most: int,
 ) -> int:
-    """Follow one attempt at steps in their order."""
+    """Follow one attempt at steps in their order, of which its first instant has at most so many."""
     steps = trial.shape[1]
     length = 0
     while instant != NONE and at[starts[instant]] <= closes:
         begin, end = starts[instant], starts[instant + 1]
         last = steps if rules[TIES] else min(length + 1, steps)
+        last = min(last, most) if length == 0 else last
         if rules[REUSE]:
             more = _reused(begin, end, bits, mask[instant], length, last, trial[0])
         else:
