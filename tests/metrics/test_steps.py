@@ -30,7 +30,7 @@ def test_a_step_without_a_name_is_refused(name):
 
 def test_nothing_that_was_given_becomes_part_of_the_sql():
     texts, values = conditions([step("e'1", where={"p'2": "v'3", "platform": ["w'4", 5, True]})], words("duckdb"))
-    assert "'" not in texts[0]
+    assert not any(given in texts[0] for given in ("e'1", "p'2", "v'3", "w'4"))
     assert values == {
         "event_1": "e'1",
         "property_1_1": "/p'2",

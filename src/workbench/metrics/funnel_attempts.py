@@ -79,7 +79,8 @@ def attempts(snapshot: Snapshot, asked: FunnelDefinition) -> Attempts:
     """Follow everybody through a funnel."""
     values = _values(snapshot, asked) if isinstance(asked.by, str) else []
     sql, params = _query(snapshot, asked, values)
-    parts = sequences.by_person(snapshot, sql, params, lambda rows: _followed(rows, asked))
+    tie = "code" if isinstance(asked.by, str) else None
+    parts = sequences.by_person(snapshot, sql, params, lambda rows: _followed(rows, asked), tie=tie)
     fields = [np.concatenate(each) for each in zip(*parts, strict=True)]
     names = (NOTHING, OTHER, *values) if isinstance(asked.by, str) else ("",)
     found = Attempts(fields[0], fields[1], fields[2], fields[3], fields[4], segments=names, sql=sql)
@@ -146,7 +147,7 @@ def _query(snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str]) -
         text, bound = column(asked.by, "by", own)
         params |= bound | {"values": list(values)}
         segment = f"CASE WHEN {text} IS NULL THEN {_NOTHING} ELSE {_OTHER} + {own.place(text, '$values')} END"
-        columns["code"] = columns["tie"] = own.long(f"{bits} + ({segment}) * {1 << len(steps)}")
+        columns["code"] = own.long(f"{bits} + ({segment}) * {1 << len(steps)}")
         if asked.attribution == "user":
             wanted = f"({wanted} OR {text} IS NOT NULL)"
     else:

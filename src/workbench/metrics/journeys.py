@@ -218,12 +218,14 @@ def journeys(  # noqa: PLR0913 - a question names all its options
     few = f"{own.one_of('event_type', '$names')} AND " if events or ignore else ""
     some = "session_id IS NOT NULL AND " if given else ""
     sql = (
-        f"SELECT {key} AS user_key, {own.micros('occurred_at')} AS at, {code} AS code, {code} AS tie{extra} "  # noqa: S608
+        f"SELECT {key} AS user_key, {own.micros('occurred_at')} AS at, {code} AS code{extra} "  # noqa: S608
         f"FROM events WHERE {few}{some}occurred_at >= $since AND occurred_at < $until AND occurred_at <= $now"
     )
     params = {"names": list(names), **span.entries()}
     micros = gap // _TICK if isinstance(gap, timedelta) else -1
-    parts = sequences.by_person(snapshot, sql, params, lambda rows: _trails(rows, names, micros, collapse=collapse))
+    parts = sequences.by_person(
+        snapshot, sql, params, lambda rows: _trails(rows, names, micros, collapse=collapse), tie="code"
+    )
     return Journeys(definition, _joined(parts, names), sql, snapshot.data_version, snapshot)
 
 

@@ -30,7 +30,7 @@ AT_ONCE: Final = 2
 MOST_RUNS: Final = 100
 """Sorted runs that rows are merged from; of more, as a store that keeps no order gives them, they are sorted."""
 
-KEY, AT, TIE = "user_key", "at", "tie"
+KEY, AT = "user_key", "at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +68,27 @@ class Runs:
 
 
 def by_person(
-    snapshot: Snapshot, sql: str, params: Mapping[str, object], kernel: Callable[[Rows], Result]
+    snapshot: Snapshot,
+    sql: str,
+    params: Mapping[str, object],
+    kernel: Callable[[Rows], Result],
+    *,
+    tie: str | None = None,
 ) -> list[Result]:
     """Give the rows of each part of the people to a kernel.
 
     Args:
         snapshot: Whom to ask.
-        sql: A SELECT of `user_key`, `at` (microseconds since 1970) and other numeric columns, none of them null; a
-            column `tie` orders the rows of one person and instant. In no particular order, one row per event.
+        sql: A SELECT of `user_key`, `at` (microseconds since 1970) and other numeric columns, none of them null. In
+            no particular order, one row per event.
         params: The values bound in it.
         kernel: Takes the rows of one part. It runs in a thread, so what it does should not hold Python's lock.
+        tie: The column that orders the rows of one person and instant, where their order matters.
 
     Returns:
         What the kernel made of each part, in the order of the parts.
     """
-    return _by_part(snapshot, lambda part: kernel(ordered(snapshot.query(sql, params, part=part))))
+    return _by_part(snapshot, lambda part: kernel(ordered(snapshot.query(sql, params, part=part), tie=tie)))
 
 
 def by_group(
@@ -110,19 +116,18 @@ def grouped(table: pa.Table) -> Runs:
     return Runs(columns.pop(KEY), runs, columns.pop(AT), columns)
 
 
-def ordered(table: pa.Table) -> Rows:
+def ordered(table: pa.Table, *, tie: str | None = None) -> Rows:
     """Bring rows into order: by person, time, and tie."""
     from workbench.metrics.kernels import order  # noqa: PLC0415 - loads Numba
 
     columns = {name: _array(table[name]) for name in table.column_names}
     key, at = columns.pop(KEY), columns.pop(AT)
-    tie = columns.pop(TIE, None)
-    tie = np.zeros(len(key), dtype=np.int64) if tie is None else tie.astype(np.int64, copy=False)
-    if not order.is_ordered(key, at, tie):
+    ties = np.zeros(len(key), dtype=np.int64) if tie is None else columns[tie].astype(np.int64, copy=False)
+    if not order.is_ordered(key, at, ties):
         runs = order.runs(key, MOST_RUNS)
         places = order.merge(key, runs) if len(runs) else np.argsort(key, kind="stable")
         key = key[places]
-        order.sort_within(order.people(key), at, tie, places)
+        order.sort_within(order.people(key), at, ties, places)
         at, columns = at[places], {name: column[places] for name, column in columns.items()}
     first = order.people(key)
     return Rows(key[first[:-1]], first, at, columns)
