@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.bench import open_ as open
     from workbench.config import Settings
     from workbench.errors import WorkbenchError
+    from workbench.metrics.changes import explain_change
     from workbench.metrics.dialects import dialects
     from workbench.metrics.segments import people, segment
     from workbench.metrics.steps import Step, step
@@ -39,6 +40,7 @@ __all__ = [
     "WorkbenchError",
     "__version__",
     "dialects",
+    "explain_change",
     "from_frame",
     "open",
     "people",
@@ -54,6 +56,7 @@ _HOMES: Final = {
     "Step": ("metrics.steps", "Step"),
     "WorkbenchError": ("errors", "WorkbenchError"),
     "dialects": ("metrics.dialects", "dialects"),
+    "explain_change": ("metrics.changes", "explain_change"),
     "from_frame": ("bench", "from_frame"),
     "open": ("bench", "open_"),
     "people": ("metrics.segments", "people"),
