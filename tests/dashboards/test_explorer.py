@@ -72,3 +72,32 @@ def test_a_clicked_cell_lists_who_came_back(bench):
     assert "2026-01-05 who came back in week 1: 1" in texts(explorer)
     assert "ann" in texts(explorer)
     assert asked(explorer, bench).frame.equals(explorer.answer.frame)
+
+
+@pytest.mark.parametrize("family", ["activity", "lifecycle", "stickiness", "journeys", "platforms"])
+def test_every_family_can_be_explored_and_its_code_asks_the_same(family, bench):
+    explorer = getattr(explore, family)(bench, now=NOW)
+    assert asked(explorer, bench).frame.equals(explorer.answer.frame)
+    for name, control in explorer.shape.controls.items():
+        if name != "period" and getattr(control, "options", None):
+            control.value = control.options[-1][1] if isinstance(control.options[-1], tuple) else control.options[-1]
+    assert explorer.answer is not None
+    assert asked(explorer, bench).frame.equals(explorer.answer.frame)
+
+
+def test_a_clicked_step_lists_who_took_it(bench):
+    explorer = explore.journeys(bench, now=NOW)
+    explorer.show_people(Click(x="buy", row="view"))
+    assert "from view to buy: 1" in texts(explorer)
+
+
+def test_a_clicked_bar_lists_who_came_on_so_many_days(bench):
+    explorer = explore.stickiness(bench, now=NOW)
+    explorer.show_people(Click(x="2"))
+    assert "People of 2 days: 1" in texts(explorer)
+
+
+def test_where_nothing_is_behind_a_click_nobody_is_listed(bench):
+    explorer = explore.lifecycle(bench, now=NOW)
+    explorer.show_people(Click(x="1"))
+    assert "People" not in texts(explorer)

@@ -26,6 +26,7 @@ def test_a_bracket_counts_who_came_back_in_any_of_its_weeks():
     answer = asked(WEEKS, kind="bracket", brackets="0,1-2,3-9")
     assert [cells(answer)["01-05", place] for place in range(3)] == [4, 3, 2]
     assert answer.frame["mature"].tolist()[:3] == [True, True, False]
+    assert answer.chart().marks[0].columns == ("0", "1-2", "3-9")
 
 
 def test_a_streak_ends_with_the_first_week_that_is_missed():
@@ -86,6 +87,8 @@ def test_people_are_told_apart_by_what_their_start_says():
     assert users == {("web", 0): 2, ("web", 1): 1, ("web", 2): 0, ("app", 0): 1, ("app", 1): 1, ("app", 2): 0}
     assert answer.people("2026-01-05", 1, segment="web") == ["ann"]
     assert answer.mean["segment"].tolist() == ["web", "web", "app", "app"]
+    assert [line.label for line in answer.chart().marks] == ["web", "app"]
+    assert "web 50.0% (of 2, too thin to act on), app 100.0%" in answer.reading()
 
 
 @pytest.mark.parametrize("brackets", ["", "1-0", "0,0", "3,1", "a", [(0, 1), (1, 2)], [(0,)], [(-1, 0)], None])

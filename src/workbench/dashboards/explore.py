@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
     from workbench.bench import Bench
     from workbench.charts.clicks import Click
+    from workbench.metrics.correlation import PlatformCorrelation
     from workbench.metrics.funnels import Funnel
+    from workbench.metrics.journey_views import Transitions
     from workbench.metrics.retention import Retention
+    from workbench.metrics.stickiness import Stickiness
 
+PAUSES: Final = ("1m", "5m", "15m", "30m", "1h", "2h", "6h", "12h", "1d")
 WINDOWS: Final = ("1h", "6h", "12h", "1d", "2d", "3d", "7d", "14d", "30d", "60d", "90d")
 
 
@@ -71,9 +75,7 @@ def retention(bench: Bench, *, start: str = "user_joined", **options: Any) -> Ex
     events = _events(bench)
     controls = {
         "start": widgets.Dropdown(options=events, value=start if start in events else events[0], description="start"),
-        "returns": widgets.Dropdown(
-            options=[("any event", None), *((name, name) for name in events)], description="returns"
-        ),
+        "returns": _any_event(events, "returns"),
         "period": widgets.ToggleButtons(options=PERIODS, value="week", description="period"),
         "kind": widgets.ToggleButtons(options=("on", "on_or_after", "streak"), description="kind"),
         "clock": widgets.ToggleButtons(options=CLOCKS, description="clock"),
@@ -96,6 +98,98 @@ def _in_cell(answer: Retention, click: Click) -> tuple[str, list[str]]:
     period = int(click.x)
     unit = answer.definition.period
     return f"People of {day} who came back in {unit} {period}", answer.people(day, period)
+
+
+def activity(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
+    """Explore active users: choose the period, the trailing window and the event."""
+    controls = {
+        "period": widgets.ToggleButtons(options=PERIODS, description="period"),
+        "window": widgets.ToggleButtons(options=[("none", None), ("7d", "7d"), ("30d", "30d")], description="trailing"),
+        "event": _any_event(_events(bench)),
+        "by": widgets.ToggleButtons(options=[("everybody", None), ("platform", "platform")], description="by"),
+    }
+    defaults = {"period": "day", "window": None, "event": None, "by": None}
+    return Explorer(
+        Shape(name="active_users", ask=bench.active_users, controls=controls, first=0, defaults=defaults, also=options)
+    )
+
+
+def lifecycle(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
+    """Explore the lifecycle: choose the period and the event."""
+    controls = {
+        "period": widgets.ToggleButtons(options=PERIODS, value="week", description="period"),
+        "event": _any_event(_events(bench)),
+    }
+    defaults = {"period": "week", "event": None}
+    return Explorer(
+        Shape(name="lifecycle", ask=bench.lifecycle, controls=controls, first=0, defaults=defaults, also=options)
+    )
+
+
+def stickiness(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
+    """Explore stickiness: choose the period and the event, click a bar for its people."""
+    controls = {
+        "period": widgets.ToggleButtons(options=PERIODS, description="period"),
+        "event": _any_event(_events(bench)),
+        "cumulative": widgets.Checkbox(description="at least so many"),
+    }
+    defaults = {"period": "day", "event": None, "cumulative": False}
+    return Explorer(
+        Shape(
+            name="stickiness",
+            ask=bench.stickiness,
+            controls=controls,
+            behind=_on_days,
+            first=0,
+            defaults=defaults,
+            also=options,
+        )
+    )
+
+
+def _on_days(answer: Stickiness, click: Click) -> tuple[str, list[str]]:
+    least = "at least " if answer.definition.cumulative else ""
+    return f"People of {least}{click.x} {answer.definition.period}s", answer.people(int(click.x))
+
+
+def journeys(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
+    """Explore what follows what: move the pause that ends a path, leave events out, click a cell for its people."""
+    controls = {
+        "sessions": widgets.SelectionSlider(options=PAUSES, value="30m", description="pause", continuous_update=False),
+        "ignore": widgets.TagsInput(value=[], allowed_tags=_events(bench), description="ignore"),
+        "collapse": widgets.Checkbox(description="repeats as one"),
+    }
+    return Explorer(
+        Shape(
+            name="journeys",
+            ask=lambda **asked: bench.journeys(**asked).transitions(),
+            controls=controls,
+            behind=_stepped,
+            view=".transitions()",
+            first=0,
+            defaults={"sessions": "30m", "ignore": [], "collapse": False},
+            also=options,
+        )
+    )
+
+
+def _stepped(answer: Transitions, click: Click) -> tuple[str, list[str]]:
+    before, after = str(click.row), str(click.x)
+    return f"People who went from {before} to {after}", answer.people(before, after)
+
+
+def platforms(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
+    """Explore pairs of platforms: click a cell for the people who use both."""
+    return Explorer(Shape(name="platforms", ask=bench.platforms, controls={}, behind=_on_both, first=0, also=options))
+
+
+def _on_both(answer: PlatformCorrelation, click: Click) -> tuple[str, list[str]]:
+    one, other = str(click.row), str(click.x)
+    return f"People on {one} and {other}", answer.people(one, other)
+
+
+def _any_event(events: Sequence[str], called: str = "event") -> widgets.Dropdown:
+    return widgets.Dropdown(options=[("any event", None), *((name, name) for name in events)], description=called)
 
 
 def _events(bench: Bench) -> list[str]:

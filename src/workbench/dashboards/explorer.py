@@ -35,7 +35,8 @@ class Shape:
         name: The method of a bench that asks it.
         ask: Asks it, with the options by their names.
         controls: The widget of each option; its `value` is the option's.
-        behind: Who is behind a click on the chart of an answer: a heading, and their ids.
+        behind: Who is behind a click on the chart of an answer: a heading, and their ids; nobody if not given.
+        view: What is asked of the method's answer in the code, such as `.transitions()`.
         first: How many options are arguments without a name in the code.
         defaults: What the method takes an option for that is not named.
         also: Options that no control changes.
@@ -44,7 +45,8 @@ class Shape:
     name: str
     ask: Callable[..., Answer]
     controls: Mapping[str, widgets.Widget]
-    behind: Callable[[Any, Click], tuple[str, list[str]]]
+    behind: Callable[[Any, Click], tuple[str, list[str]]] | None = None
+    view: str = ""
     first: int = 1
     defaults: Mapping[str, Any] = field(default_factory=dict)
     also: Mapping[str, Any] = field(default_factory=dict)
@@ -83,7 +85,8 @@ class Explorer:
             for name, value in [*options[shape.first :], *shape.also.items()]
             if name not in shape.defaults or shape.defaults[name] != value
         }
-        return f"bench.{shape.name}({', '.join([*plain, *(f'{name}={value!r}' for name, value in changed.items())])})"
+        named = (f"{name}={value!r}" for name, value in changed.items())
+        return f"bench.{shape.name}({', '.join([*plain, *named])}){shape.view}"
 
     def ask(self) -> None:
         """Ask the question, and show its answer, or why there is none: the one before is then gone."""
@@ -113,7 +116,7 @@ class Explorer:
 
     def show_people(self, click: Click) -> None:
         """List who is behind a part of the chart."""
-        if self.answer is None:
+        if self.answer is None or self.shape.behind is None:
             return
         heading, people = self.shape.behind(self.answer, click)
         shown = ", ".join(map(html.escape, people[:MOST_LISTED]))
