@@ -1,0 +1,233 @@
+"""Every question, on DuckDB and on the real ClickHouse engine in this process: equal answers, whatever the events.
+
+To hold a new question to it, add a line to `QUESTIONS`: `"method: what is asked": lambda bench: …`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+import workbench as wb
+from workbench.bench import Bench
+from workbench.config import Settings
+from workbench.errors import WorkbenchError
+from workbench.events import Event
+from workbench.store.clickhouse import ClickHouseStore
+from workbench.store.memory import MemoryStore
+from workbench.testing import stored
+
+EXAMPLES = settings.default.max_examples // 25
+PHASES = [Phase.explicit, Phase.generate, *([Phase.shrink] if EXAMPLES > 10 else [])]
+"""Making an example smaller takes long where two databases are asked: only when one digs."""
+
+NIGHTS = (datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC))
+"""Two hours before the day on which Berlin's clocks change."""
+NOW = "2026-10-28"
+LATE = [timedelta(), timedelta(hours=1), timedelta(days=3)]
+PEOPLE = ["ann", "b'ob", 'zo"ë', "$now", "{x:String}", "a\\", "\u2028", "😀", "\N{DIGIT FIVE}"]
+STRANGE, ODD = "it's; DROP TABLE events --", "na\\ïve\n$1"
+TYPES = [
+    "user_joined", "first_message", "message_sent", "raid_started", "raid_joined", "raid_action", "raid_ended",
+    "session_started", "session_ended", "purchase", "ai_interaction", STRANGE, ODD,
+]  # fmt: skip
+PROPERTIES = [
+    None, {}, {"plan": "free"}, {"plan": 1}, {"plan": 1.0}, {"plan": "1"}, {"plan": None}, {"plan": [1.0, "x.0]"]},
+    {"plan": True}, {"a.b/c~'\"$": "é"}, {"a.b/c~'\"$": ""}, {"a": {"plan": "deep"}}, {"success": True},
+    {"success": "no", "reward_xp": 2.5, "target": "t'"}, {"session_duration": 12.5}, {"session_duration": "7"},
+    {"plan": 2**63}, {"plan": 1e22}, {"plan": "\u2028"},
+]  # fmt: skip
+
+
+@st.composite
+def tables(draw):
+    """Events of a few people around the two nights: many at one instant, some twice, some ingested late."""
+    rows = []
+    for _ in range(draw(st.integers(8, 40))):
+        night, hours = draw(st.sampled_from(NIGHTS)), draw(st.integers(0, 60)) / 2
+        occurred_at = night + timedelta(hours=hours, microseconds=draw(st.sampled_from([0, 0, 1])))
+        properties = draw(st.sampled_from(PROPERTIES))
+        event = Event(
+            event_id=str(draw(st.integers(0, 60))),
+            event_type=draw(st.sampled_from(TYPES)),
+            user_id=draw(st.sampled_from(PEOPLE)),
+            occurred_at=occurred_at,
+            platform=draw(st.sampled_from([None, "web", "te'le", "di\\s", "Ünï"])),
+            session_id=draw(st.sampled_from([None, "s1", "s'2"])),
+            raid_id=draw(st.sampled_from([None, "r1", "r'2"])),
+            value=draw(st.sampled_from([None, 0.1, 1.0, -0.0, 9.99, 1e16])),
+        )
+        rows.append((event, properties, occurred_at + draw(st.sampled_from(LATE))))
+    return table_of(rows)
+
+
+def table_of(rows):
+    table = stored([event for event, _, _ in rows])
+    columns = {name: table[name] for name in table.column_names}
+    written = [None if properties is None else json.dumps(properties) for _, properties, _ in rows]
+    columns["properties"] = pa.array(written, pa.string())
+    columns["ingested_at"] = pa.array([ingested_at for _, _, ingested_at in rows], pa.timestamp("us", "UTC"))
+    return pa.table(columns)
+
+
+JOIN, TALK, PAY = "user_joined", "message_sent", "purchase"
+FUNNEL = [JOIN, TALK, PAY]
+ON_WEB = wb.step(TALK, where={"platform": ["web", "te'le"]})
+ON_PLAN = wb.step(TALK, where={"plan": [1, "free", True]})
+HOSTILE = wb.step(STRANGE, where={"a.b/c~'\"$": ["é", ""]})
+VALUED = wb.step(PAY, where={"value": [0.1, 9.99, "1", 2**60]})
+OFTEN = wb.segment(TALK, at_least=2) | wb.segment(ON_PLAN, within="150d", anywhere=True)
+NEVER = ~wb.segment(PAY) & wb.segment(at_least=2, since="2026-03-01", until="2026-10-26")
+
+
+def funnel(bench, steps=FUNNEL, **options):
+    return bench.funnel(steps, **{"within": "300d", "now": NOW, **options})
+
+
+def retention(bench, **options):
+    return bench.retention(JOIN, **{"period": "day", "now": NOW, **options})
+
+
+def journeys(bench, **options):
+    return bench.journeys(now=NOW, **options)
+
+
+QUESTIONS: dict[str, Callable[[Bench], object]] = {
+    "funnel: ordered": funnel,
+    "funnel: strict": lambda bench: funnel(bench, order="strict"),
+    "funnel: any order": lambda bench: funnel(bench, order="any"),
+    "funnel: a short window": lambda bench: funnel(bench, within="90m"),
+    "funnel: conditions": lambda bench: funnel(bench, [JOIN, ON_WEB, ON_PLAN]),
+    "funnel: hostile names": lambda bench: funnel(bench, [HOSTILE, ODD, VALUED]),
+    "funnel: exclusion": lambda bench: funnel(bench, exclude=[(STRANGE, 1, 3)]),
+    "funnel: exclusion of attempts": lambda bench: funnel(bench, exclude=[(ON_WEB, 1, 2)], exclusion="attempt"),
+    "funnel: by platform": lambda bench: funnel(bench, by="platform"),
+    "funnel: by property, last": lambda bench: funnel(bench, by="plan", attribution="last"),
+    "funnel: by a hostile property, all": lambda bench: funnel(bench, by="a.b/c~'\"$", attribution="all"),
+    "funnel: by value, of the user": lambda bench: funnel(bench, by="value", attribution="user"),
+    "funnel: by few, a given step": lambda bench: funnel(bench, by="plan", attribution=2, top=1),
+    "funnel: by segments": lambda bench: funnel(bench, by={"often": OFTEN, "never": NEVER}),
+    "funnel: sessions": lambda bench: funnel(bench, counting="sessions"),
+    "funnel: totals": lambda bench: funnel(bench, counting="totals"),
+    "funnel: first only, no ties": lambda bench: funnel(bench, anchor="first", ties=False),
+    "funnel: reuse": lambda bench: funnel(bench, [TALK, TALK, ON_WEB], reuse=True),
+    "funnel: a time": lambda bench: funnel(bench, since="2026-03-29", until="2026-10-25T02:30", tz="Europe/Berlin"),
+    "funnel: posthog": lambda bench: funnel(bench, dialect="posthog"),
+    "funnel: mixpanel": lambda bench: funnel(bench, dialect="mixpanel"),
+    "funnel: amplitude": lambda bench: funnel(bench, dialect="amplitude"),
+    "funnel: clickhouse": lambda bench: funnel(bench, dialect="clickhouse", modes=["strict_order"]),
+    "funnel: people": lambda bench: [funnel(bench).people(2), funnel(bench).people(2, dropped=True)],
+    "funnel: comparisons": lambda bench: funnel(bench, by="platform").comparisons,
+    "funnel: times": lambda bench: funnel(bench).times(1, 2),
+    "funnel: survival": lambda bench: funnel(bench).survival(),
+    "funnel: trend": lambda bench: funnel(bench, tz="Europe/Berlin").trend("day"),
+    "funnel: drivers": lambda bench: funnel(bench, [JOIN, TALK]).drivers(properties=["platform", "plan"]),
+    "funnel: compare": lambda bench: funnel(bench).compare("mixpanel"),
+    "retention: days": retention,
+    "retention: berlin's weeks": lambda bench: retention(bench, period="week", tz="Europe/Berlin"),
+    "retention: months, of messages": lambda bench: retention(bench, returns=TALK, period="month"),
+    "retention: on or after": lambda bench: retention(bench, kind="on_or_after"),
+    "retention: brackets": lambda bench: retention(bench, kind="bracket", brackets=[(0, 0), (1, 6), (7, 300)]),
+    "retention: streaks": lambda bench: retention(bench, kind="streak"),
+    "retention: rolling, recurring": lambda bench: retention(bench, clock="rolling", cohort="recurring"),
+    "retention: of the period before": lambda bench: retention(bench, of="previous"),
+    "retention: by plan": lambda bench: retention(bench, by="plan"),
+    "retention: means": lambda bench: retention(bench, mean="mixpanel").mean,
+    "lifecycle: days in berlin": lambda bench: bench.lifecycle(period="day", tz="Europe/Berlin", now=NOW),
+    "lifecycle: of messages": lambda bench: bench.lifecycle(period="week", event=TALK, now=NOW),
+    "stickiness: days": lambda bench: bench.stickiness(period="day", tz="Europe/Berlin", now=NOW),
+    "stickiness: cumulative": lambda bench: bench.stickiness(period="month", cumulative=True, now=NOW),
+    "active_users: days in berlin": lambda bench: bench.active_users(tz="Europe/Berlin", now=NOW),
+    "active_users: trailing weeks": lambda bench: bench.active_users(window="7d", now=NOW),
+    "active_users: ratios": lambda bench: bench.active_users(now=NOW).ratios,
+    "active_users: by platform": lambda bench: bench.active_users(period="month", by="platform", now=NOW),
+    "active_users: of a condition": lambda bench: bench.active_users(event=ON_PLAN, now=NOW),
+    "message_volume: hours of both nights": lambda bench: bench.message_volume(
+        period="hour", tz="Europe/Berlin", now=NOW
+    ),
+    "message_volume: weeks": lambda bench: bench.message_volume(period="week", tz="Australia/Lord_Howe", now=NOW),
+    "message_volume: days": lambda bench: bench.message_volume(tz="America/St_Johns", now=NOW, since="2026-04-01"),
+    "platform_distribution": lambda bench: bench.platform_distribution(now=NOW),
+    "platforms": lambda bench: bench.platforms(tz="Europe/Berlin", now=NOW),
+    "raid_activity": lambda bench: bench.raid_activity(now=NOW),
+    "raid_facts": lambda bench: bench.raid_facts(now=NOW),
+    "profiles": lambda bench: bench.profiles(tz="Europe/Berlin", now=NOW),
+    "journeys: transitions": lambda bench: journeys(bench).transitions(),
+    "journeys: step matrix": lambda bench: journeys(bench).step_matrix(TALK),
+    "journeys: paths": lambda bench: journeys(bench, sessions="6h").paths(),
+    "journeys: patterns": lambda bench: journeys(bench, sessions=None).patterns(2),
+    "journeys: loops": lambda bench: journeys(bench, sessions=None, collapse=True).loops(),
+    "journeys: given sessions": lambda bench: journeys(bench, sessions="given", ignore=[ODD]).paths(),
+    "journeys: two kinds": lambda bench: journeys(bench).having(TALK).diff(journeys(bench).without(TALK)),
+    "of: a segment": lambda bench: funnel(bench.of(OFTEN, now=NOW)),
+    "of: who never did": lambda bench: bench.of(NEVER, now=NOW).profiles(now=NOW),
+    "as_of: before the late ones": lambda bench: retention(bench.as_of("2026-10-25T12:00:00")),
+    "as_of: a segment": lambda bench: bench.as_of("2026-10-25T12:00:00").of(NEVER, now=NOW).active_users(now=NOW),
+    "last_event": lambda bench: bench.last_event,
+}
+NO_QUESTIONS = {
+    "data_version", "forecast", "ingest", "predict", "predictor", "refresh", "save", "save_segment", "segment",
+    "segments", "train",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def house():
+    store = ClickHouseStore("chdb://:memory:")
+    yield store
+    store.clear()
+    store.close()
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@settings(max_examples=EXAMPLES, phases=PHASES)
+@given(table=tables())
+def test_both_engines_give_the_same_answer(house, question, table):
+    house.clear()
+    house.load(table)
+    ask = QUESTIONS[question]
+    duck, clickhouse = (answered(ask, Bench(store, Settings())) for store in (MemoryStore(table), house))
+    assert_equal(duck, clickhouse)
+
+
+def answered(ask, bench):
+    """Return what an answer says, as frames and plain values; or the error that it is."""
+    try:
+        answer = ask(bench)
+    except WorkbenchError as error:
+        return f"{type(error).__name__}: {error}"
+    frame = getattr(answer, "frame", answer)
+    return in_utc(frame) if isinstance(frame, pd.DataFrame) else frame
+
+
+def in_utc(frame):
+    """Name the zone of instants alike: DuckDB says Etc/UTC."""
+    zoned = frame.select_dtypes(include=["datetimetz"]).columns
+    return frame.assign(**{name: frame[name].dt.tz_convert("UTC") for name in zoned})
+
+
+def assert_equal(one, other):
+    """Counts to the last digit, floats within 1e-9, the same types and texts."""
+    assert type(one) is type(other), f"{one}\n{other}"
+    if isinstance(one, pd.DataFrame):
+        pd.testing.assert_frame_equal(one, other, rtol=1e-9, atol=1e-9)
+        counts = one.select_dtypes(include=["integer", "bool"]).columns
+        pd.testing.assert_frame_equal(one[counts], other[counts], check_exact=True)
+    elif isinstance(one, Mapping):
+        assert one.keys() == other.keys()
+        for name in one:
+            assert_equal(one[name], other[name])
+    else:
+        assert one == other
+
+
+def test_every_question_of_a_bench_is_asked():
+    methods = {name for name in vars(Bench) if not name.startswith("_")} - NO_QUESTIONS
+    assert methods == {name.partition(":")[0] for name in QUESTIONS}
