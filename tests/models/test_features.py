@@ -133,7 +133,10 @@ def of(events):
 @given(st.lists(happening, min_size=1, max_size=25))
 def test_features_are_what_a_slow_reading_of_the_events_gives(happenings):
     events = [event(number, fields) for number, fields in enumerate(happenings)]
-    pd.testing.assert_frame_equal(of(events), slow_features(events, CUTOFF), rtol=1e-9, atol=1e-9)
+    found, expected = of(events), slow_features(events, CUTOFF)
+    assert found.index.tolist() == expected.index.tolist()
+    if len(expected):  # of nobody there are no types to compare
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-9, atol=1e-9)
 
 
 @settings(max_examples=25, deadline=None)

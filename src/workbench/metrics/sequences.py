@@ -6,6 +6,7 @@ into order and given to a kernel, two parts at a time.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Column: TypeAlias = "NDArray[Any]"
 
-AT_ONCE: Final = 2
-"""Parts that are worked on side by side: more would need more memory at once, and the engine has threads of its own."""
+AT_ONCE: Final = min(max(2, os.cpu_count() or 1), 4)
+"""Parts that are worked on side by side, each by one thread; more would need more memory at once."""
 
 MOST_RUNS: Final = 100
 """Sorted runs that rows are merged from; of more, as a store that keeps no order gives them, they are sorted."""
