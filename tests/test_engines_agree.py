@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pandas as pd
 import pyarrow as pa
@@ -31,8 +32,10 @@ PHASES = [Phase.explicit, Phase.generate, *([Phase.shrink] if EXAMPLES > 10 else
 NIGHTS = (datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC))
 """Two hours before the day on which Berlin's clocks change."""
 NOW = "2026-10-28"
+TICKS = [0, 0, 1]
 LATE = [timedelta(), timedelta(hours=1), timedelta(days=3)]
 PEOPLE = ["ann", "b'ob", 'zo"ë', "$now", "{x:String}", "a\\", "\u2028", "😀", "\N{DIGIT FIVE}"]
+FUNNEL = JOIN, TALK, PAY = ["user_joined", "message_sent", "purchase"]
 STRANGE, ODD = "it's; DROP TABLE events --", "na\\ïve\n$1"
 TYPES = [
     "user_joined", "first_message", "message_sent", "raid_started", "raid_joined", "raid_action", "raid_ended",
@@ -48,24 +51,31 @@ PROPERTIES = [
 
 @st.composite
 def tables(draw):
-    """Events of a few people around the two nights: many at one instant, some twice, some ingested late."""
-    rows = []
-    for _ in range(draw(st.integers(8, 40))):
-        night, hours = draw(st.sampled_from(NIGHTS)), draw(st.integers(0, 60)) / 2
-        occurred_at = night + timedelta(hours=hours, microseconds=draw(st.sampled_from([0, 0, 1])))
-        properties = draw(st.sampled_from(PROPERTIES))
-        event = Event(
-            event_id=str(draw(st.integers(0, 60))),
-            event_type=draw(st.sampled_from(TYPES)),
-            user_id=draw(st.sampled_from(PEOPLE)),
-            occurred_at=occurred_at,
-            platform=draw(st.sampled_from([None, "web", "te'le", "di\\s", "Ünï"])),
-            session_id=draw(st.sampled_from([None, "s1", "s'2"])),
-            raid_id=draw(st.sampled_from([None, "r1", "r'2"])),
-            value=draw(st.sampled_from([None, 0.1, 1.0, -0.0, 9.99, 1e16])),
-        )
-        rows.append((event, properties, occurred_at + draw(st.sampled_from(LATE))))
-    return table_of(rows)
+    """Events of a few people around the two nights: many at one instant, some twice, some ingested late.
+
+    The first of them does everything once, so that each question is of something.
+    """
+    chance = Random(draw(st.integers(0, 2**32)))  # noqa: S311 - made-up events
+    people = chance.sample(PEOPLE, draw(st.integers(2, 5)))
+    types = [*TYPES, *chance.choices([*TYPES, *FUNNEL * 3], k=draw(st.integers(30, 90)))]
+    doers = [people[0]] * len(TYPES) + chance.choices(people, k=len(types))
+    return table_of([row(chance, event_type, who) for event_type, who in zip(types, doers, strict=False)])
+
+
+def row(chance, event_type, user_id):
+    """Make up an event, its properties, and when it was ingested."""
+    occurred_at = chance.choice(NIGHTS) + timedelta(hours=chance.randint(0, 60) / 2, microseconds=chance.choice(TICKS))
+    event = Event(
+        event_id=str(chance.randint(0, 300)),
+        event_type=event_type,
+        user_id=user_id,
+        occurred_at=occurred_at,
+        platform=chance.choice([None, "web", "te'le", "di\\s", "Ünï"]),
+        session_id=chance.choice([None, "s1", "s'2"]),
+        raid_id=chance.choice([None, "r1", "r'2"]),
+        value=chance.choice([None, 0.1, 1.0, -0.0, 9.99, 1e16]),
+    )
+    return event, chance.choice(PROPERTIES), occurred_at + chance.choice(LATE)
 
 
 def table_of(rows):
@@ -77,14 +87,12 @@ def table_of(rows):
     return pa.table(columns)
 
 
-JOIN, TALK, PAY = "user_joined", "message_sent", "purchase"
-FUNNEL = [JOIN, TALK, PAY]
 ON_WEB = wb.step(TALK, where={"platform": ["web", "te'le"]})
 ON_PLAN = wb.step(TALK, where={"plan": [1, "free", True]})
-HOSTILE = wb.step(STRANGE, where={"a.b/c~'\"$": ["é", ""]})
+HOSTILE = wb.step(TALK, where={"a.b/c~'\"$": ["é", ""]})
 VALUED = wb.step(PAY, where={"value": [0.1, 9.99, "1", 2**60]})
 OFTEN = wb.segment(TALK, at_least=2) | wb.segment(ON_PLAN, within="150d", anywhere=True)
-NEVER = ~wb.segment(PAY) & wb.segment(at_least=2, since="2026-03-01", until="2026-10-26")
+NEVER = ~wb.segment(ODD) & wb.segment(at_least=2, since="2026-03-01", until="2026-10-26")
 
 
 def funnel(bench, steps=FUNNEL, **options):
@@ -105,7 +113,8 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "funnel: any order": lambda bench: funnel(bench, order="any"),
     "funnel: a short window": lambda bench: funnel(bench, within="90m"),
     "funnel: conditions": lambda bench: funnel(bench, [JOIN, ON_WEB, ON_PLAN]),
-    "funnel: hostile names": lambda bench: funnel(bench, [HOSTILE, ODD, VALUED]),
+    "funnel: hostile names": lambda bench: funnel(bench, [HOSTILE, VALUED]),
+    "funnel: hostile events": lambda bench: funnel(bench, [STRANGE, ODD], order="any"),
     "funnel: exclusion": lambda bench: funnel(bench, exclude=[(STRANGE, 1, 3)]),
     "funnel: exclusion of attempts": lambda bench: funnel(bench, exclude=[(ON_WEB, 1, 2)], exclusion="attempt"),
     "funnel: by platform": lambda bench: funnel(bench, by="platform"),

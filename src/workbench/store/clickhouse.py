@@ -188,7 +188,10 @@ class ClickHouseStore:
         committed = self.position(source)
         if committed != start:
             raise StoreConflict(f"{source} is committed up to {committed:,}, not {start:,}: another process reads it")
-        return self._add(as_stored(events, source=source, ingested_at=ingested_at), source=source, position=end)
+        new = STORED_EVENT.empty_table()
+        if events.num_rows:
+            new = as_stored(events, source=source, ingested_at=ingested_at)
+        return self._add(new, source=source, position=end)
 
     def load(self, events: pa.Table) -> int:
         """Add events that another store has (columns of `STORED_EVENT`); return how many were repeated."""
