@@ -20,8 +20,9 @@ import workbench as wb
 from workbench.bench import Bench
 from workbench.config import Settings
 from workbench.errors import WorkbenchError
-from workbench.events import Event
+from workbench.events import EVENT_TABLE, Event
 from workbench.store.clickhouse import ClickHouseStore
+from workbench.store.lake import LakeStore
 from workbench.store.memory import MemoryStore
 from workbench.testing import stored
 
@@ -204,6 +205,30 @@ def test_both_engines_give_the_same_answer(house, question, table):
     ask = QUESTIONS[question]
     duck, clickhouse = (answered(ask, Bench(store, Settings())) for store in (MemoryStore(table), house))
     assert_equal(duck, clickhouse)
+
+
+@pytest.fixture(scope="module")
+def halved(tmp_path_factory):
+    """The same events in memory, and in a lake where the earlier ingested are sorted into cells and the others wait."""
+    chance = Random(7)  # noqa: S311 - made-up events
+    rows = [row(chance, event_type, chance.choice(PEOPLE)) for event_type in [*TYPES, *FUNNEL * 3] * 40]
+    lake, tables = LakeStore(tmp_path_factory.mktemp("halved") / "lake"), []
+    for number, ingested_at in enumerate(datetime(2026, 10, day, tzinfo=UTC) for day in (24, 25, 26, 27)):
+        table = table_of([(event, properties, ingested_at) for event, properties, _ in rows[number::4]])
+        events = table.select([*EVENT_TABLE.names, "position"])
+        lake.append(events, source=f"{number}", start=0, end=table.num_rows, ingested_at=ingested_at)
+        tables.append(
+            table.set_column(table.column_names.index("source"), "source", pa.array([f"{number}"] * len(table)))
+        )
+        if number == 1:
+            lake.maintain()
+    return Bench(MemoryStore(pa.concat_tables(tables)), Settings()), Bench(lake, Settings())
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_lake_gives_the_answer_that_its_events_give_in_memory(halved, question):
+    memory, lake = (answered(QUESTIONS[question], bench) for bench in halved)
+    assert_equal(memory, lake)
 
 
 def answered(ask, bench):

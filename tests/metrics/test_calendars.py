@@ -2,25 +2,31 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from workbench.metrics.calendars import calendar, micros
+from workbench.metrics.kernels.periods import period_of
 
 ZONES = ("UTC", "Europe/Berlin", "Europe/London", "America/St_Johns", "America/Havana", "Asia/Beirut", "Pacific/Apia")
 
 
 @pytest.mark.parametrize("tz", ZONES)
 @pytest.mark.parametrize("year", [2011, 2026])
-def test_the_cells_know_the_day_of_every_quarter_of_an_hour_of_a_year(tz, year):
+def test_kernels_know_the_day_of_every_quarter_of_an_hour_of_a_year(tz, year):
     first, last = datetime(year, 1, 2, tzinfo=UTC), datetime(year, 12, 31, tzinfo=UTC)
     days = calendar("day", first, last, tz)
-    cells = days.cells()
-    instant = first
+    edges, instant, near = days.edges, first, 0
     while instant <= last:
-        place = int(instant.timestamp()) // 43200 - cells.first
-        number = cells.before[place] if micros(instant) < cells.changes[place] else cells.after[place]
-        assert number == days.number(instant)
+        near = period_of(micros(instant), edges, near)
+        assert near == days.number(instant)
         instant += timedelta(minutes=15)
+
+
+def test_kernels_find_a_period_wherever_they_looked_before():
+    edges = np.array([10, 20, 30, 40])
+    for at, period in ((9, -1), (10, 0), (19, 0), (20, 1), (39, 2), (40, 3), (99, 3)):
+        assert {period_of(at, edges, near) for near in range(3)} == {period}
 
 
 def test_months_and_weeks_follow_each_other_without_a_gap():

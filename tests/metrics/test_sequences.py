@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,24 +23,25 @@ def walked(rows):
 @given(st.lists(st.tuples(NEAR, NEAR, NEAR, st.integers(0, 9))))
 def test_rows_come_by_person_then_time_then_tie(given_rows):
     columns = zip(*given_rows, strict=True) if given_rows else [[]] * 4
-    table = pa.table([pa.array(list(column), pa.int64()) for column in columns], names=["user_key", "at", "tie", "n"])
-    found = walked(sequences.ordered(table, tie="tie"))
+    arrays = [np.array(column, np.int64) for column in columns]
+    found = walked(sequences.ordered(dict(zip(["user_key", "at", "tie", "n"], arrays, strict=True)), tie="tie"))
     assert [(key, at, tie) for key, at, tie, _ in found] == [row[:3] for row in sorted(given_rows)]
     assert sorted(found) == sorted(given_rows)
 
 
 def test_a_tie_decides_between_rows_of_one_instant():
-    table = pa.table({"user_key": [1, 1, 1], "at": [5, 5, 4], "tie": [2, 1, 9], "n": [20, 10, 0]})
-    assert sequences.ordered(table, tie="tie").columns["n"].tolist() == [0, 10, 20]
+    columns = {"user_key": [1, 1, 1], "at": [5, 5, 4], "tie": [2, 1, 9], "n": [20, 10, 0]}
+    arrays = {name: np.array(column) for name, column in columns.items()}
+    assert sequences.ordered(arrays, tie="tie").columns["n"].tolist() == [0, 10, 20]
 
 
 def test_every_person_has_a_beginning_and_an_end():
-    rows = sequences.ordered(pa.table({"user_key": [7, 3, 7], "at": [1, 1, 0]}))
+    rows = sequences.ordered({"user_key": np.array([7, 3, 7]), "at": np.array([1, 1, 0])})
     assert (rows.user_key.tolist(), rows.first.tolist()) == ([3, 7], [0, 1, 3])
 
 
 def test_nobody_has_no_rows():
-    rows = sequences.ordered(pa.table({"user_key": pa.array([], pa.int64()), "at": pa.array([], pa.int64())}))
+    rows = sequences.ordered({"user_key": np.zeros(0, np.int64), "at": np.zeros(0, np.int64)})
     assert (rows.user_key.tolist(), rows.first.tolist()) == ([], [0])
 
 

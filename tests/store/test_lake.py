@@ -4,6 +4,7 @@ import errno
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,6 +23,8 @@ from workbench.errors import (
 )
 from workbench.events import to_table
 from workbench.store import maintenance
+from workbench.store import snapshot as snapshot_room
+from workbench.store.keys import user_key
 from workbench.store.lake import LakeStore
 from workbench.testing import START, events_of
 
@@ -283,16 +286,54 @@ def test_a_large_batch_of_a_source_that_another_took_is_refused(lake, bulk, monk
         lake.append(batch({"ann": "view:0 buy:1"}), source="file", start=0, end=2, ingested_at=NOON)
 
 
-def test_all_of_a_person_is_in_one_part_and_every_event_in_some(lake):
+@pytest.fixture
+def parted(monkeypatch):
+    monkeypatch.setattr(snapshot_room, "FEW_ROWS", 1)
+
+
+def halved(lake):
+    """Put in people of whom half was sorted into cells, of two months, and half waits."""
     people = {f"user {number}": "view:0 view:60000 buy:90000" for number in range(40)}
     put(lake, people)
     lake.maintain()
     put(lake, dict.fromkeys(people, "late:1"), at=NOON + timedelta(days=1))
-    snapshot = lake.snapshot()
+    return people
+
+
+def test_all_of_a_person_is_in_one_part_and_every_event_in_some(lake, parted):
+    people, snapshot = halved(lake), lake.snapshot()
+    assert snapshot.parts == 4
     seen = [snapshot.query("SELECT user_id, event_id FROM events", part=part) for part in range(snapshot.parts)]
     parts = [set(part["user_id"].to_pylist()) for part in seen]
     assert sum(map(len, parts)) == len(set().union(*parts)) == len(people)
     assert {event for part in seen for event in part["event_id"].to_pylist()} == set(told(lake))
+
+
+def test_columns_are_scanned_as_they_are_asked_for(lake, parted):
+    people, whole = halved(lake), lake.snapshot()
+    some = whole.only(np.array([user_key(who) for who in [*people][:7]]), people="some")
+    columns = ["event_type", "occurred_at", "user_key", "platform"]
+    for snapshot in (whole, lake.snapshot(known_at=NOON), some, some.known(NOON)):
+        for part in range(snapshot.parts):
+            asked = snapshot.query(f"SELECT {', '.join(columns)} FROM events", part=part)
+            scanned = snapshot.scan(columns, part=part).cast(asked.schema)
+            by = [(name, "ascending") for name in columns]
+            assert scanned.sort_by(by).to_pylist() == asked.sort_by(by).to_pylist()
+
+
+def test_a_damaged_file_is_named_when_it_is_scanned(lake):
+    put(lake, {"ann": "view:0"})
+    lake.maintain()
+    snapshot = lake.snapshot()
+    (lake.root / snapshot.files[0].path).write_bytes(b"PAR1")
+    with pytest.raises(StoreCorrupt, match="not as they were committed"):
+        snapshot.scan(["user_key"], part=0)
+
+
+def test_what_waits_is_handed_out_by_person(lake):
+    put(lake, {f"user {number}": "view:5 view:1" for number in range(20)})
+    keys = lake.snapshot().scan(["user_key"], part=0)["user_key"].to_pylist()
+    assert keys == sorted(keys)
 
 
 def test_a_part_is_as_known_at_an_instant_too(lake):

@@ -19,26 +19,6 @@ if TYPE_CHECKING:
 Period: TypeAlias = Literal["day", "week", "month"]
 PERIODS: Final[tuple[Period, ...]] = ("day", "week", "month")
 
-CELL: Final = timedelta(hours=12)
-"""No two days begin within so short a time, however a zone changes its clocks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """A lookup by which a kernel finds the period of an instant without knowing time zones: one entry per `CELL`.
-
-    Attributes:
-        first: Number of the first cell since 1970.
-        before: The period that each begins in.
-        changes: The instant in it, in microseconds since 1970, at which a later one begins; its end for none.
-        after: The period from then on.
-    """
-
-    first: int
-    before: NDArray[np.int64]
-    changes: NDArray[np.int64]
-    after: NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
@@ -51,16 +31,10 @@ class Calendar:
         """Return the 0-based number of the period that an instant lies in."""
         return bisect_right(self.starts, instant) - 1
 
-    def cells(self) -> Cells:
-        """Return the lookup of its periods."""
-        first, last = (int(edge.timestamp() // CELL.total_seconds()) for edge in (self.starts[0], self.starts[-1]))
-        begins = [_EPOCH + number * CELL for number in range(first, last + 2)]
-        before = [self.number(begin) for begin in begins]
-        after = [self.number(begin - _TICK) for begin in begins[1:]]
-        changes = [
-            self.starts[new] if new > old else end for old, new, end in zip(before, after, begins[1:], strict=False)
-        ]
-        return Cells(first, np.array(before[:-1]), np.array([micros(change) for change in changes]), np.array(after))
+    @property
+    def edges(self) -> NDArray[np.int64]:
+        """Where each period begins, and behind the last where it ends: `starts` as kernels count time."""
+        return np.array([micros(start) for start in self.starts], dtype=np.int64)
 
 
 def micros(instant: datetime) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import combinations
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -14,8 +13,9 @@ from workbench.charts.formats import number
 from workbench.charts.spec import Chart, Grid
 from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, intervals, sequences
-from workbench.metrics.calendars import CELL, calendar
+from workbench.metrics.calendars import calendar, micros
 from workbench.metrics.messages import MESSAGES
+from workbench.metrics.plain import Codes, Plain
 from workbench.metrics.series import SpanDefinition, note
 from workbench.metrics.steps import seen
 from workbench.metrics.words import words
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 FEWEST_DAYS: Final = 3
 """Days on which both were active, under which nothing is said of how they go together."""
 MOST_PLATFORMS: Final = 60
-_TICK: Final = timedelta(microseconds=1)
-
 _COLUMNS: Final = {
     "platform": "object", "other": "object", "shared_users": "int64", "users": "int64", "other_users": "int64",
     "overlap": "float64", "correlation": "float64", "ci_low": "float64", "ci_high": "float64", "days": "int64",
@@ -142,9 +140,19 @@ def platform_correlation(
     )
     first = min([first for first, _ in seen(snapshot).values()] + [span.now])
     days = calendar("day", first, span.now, tz)
-    params = {"platforms": list(platforms), "messages": list(MESSAGES), **span.entries()}
+    bounds = span.entries()
+    params = {"platforms": list(platforms), "messages": list(MESSAGES), **bounds}
+    plain = Plain(
+        micros(span.now), micros(bounds["since"]), micros(bounds["until"]),
+        codes=[
+            ("place", Codes("platform", {name: place for place, name in enumerate(platforms)}, -1, wanted=True)),
+            ("message", Codes("event_type", dict.fromkeys(MESSAGES, 1))),
+        ],
+    )  # fmt: skip
     parts = (
-        sequences.by_group(snapshot, sql, params, lambda rows: _part(rows, days, len(platforms))) if platforms else []
+        sequences.by_group(snapshot, sql, params, lambda rows: _part(rows, days, len(platforms)), plain=plain)
+        if platforms
+        else []
     )
     none, nothing = np.array([], dtype=np.int64), np.zeros((len(days.days), len(platforms)), dtype=np.int64)
     keys, used = (
@@ -169,11 +177,9 @@ def platform_correlation(
 def _part(rows: Runs, days: Calendar, platforms: int) -> tuple[NDArray[np.int64], ...]:
     from workbench.metrics.kernels.pairs import pairs  # noqa: PLC0415 - loads Numba
 
-    cells = days.cells()
     return pairs(
-        rows.user_key, rows.runs, rows.at, rows.columns["place"], rows.columns["message"], CELL // _TICK,
-        cells.before, cells.changes, cells.after, cells.first, (len(days.days), platforms),
-    )  # fmt: skip
+        rows.user_key, rows.runs, rows.at, rows.columns["place"], rows.columns["message"], days.edges, platforms
+    )
 
 
 def _pair(

@@ -14,7 +14,9 @@ from workbench.charts.spec import Bars, Chart
 from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, intervals, sequences, significance
 from workbench.metrics.breakdowns import NOTHING
+from workbench.metrics.calendars import micros
 from workbench.metrics.funnel_attempts import attempts
+from workbench.metrics.plain import Codes, Plain
 from workbench.metrics.steps import as_step, check_known, seen
 from workbench.metrics.words import words
 from workbench.results import Answer, Definition
@@ -203,7 +205,10 @@ def _events(
         codes = rows.columns["code"].astype(np.int64) - 1
         return funnel_drivers.met(rows.user_key, rows.first, rows.at, codes, *judged, len(events))
 
-    parts = sequences.by_person(funnel.snapshot, sql, {"types": list(events), "now": funnel.definition.now}, work)
+    now = funnel.definition.now
+    codes = Codes("event_type", {event: place for place, event in enumerate(events, start=1)}, wanted=True)
+    plain = Plain(micros(now), codes=[("code", codes)])
+    parts = sequences.by_person(funnel.snapshot, sql, {"types": list(events), "now": now}, work, plain=plain)
     before = np.logical_or.reduce([part[0] for part in parts])
     after = np.logical_or.reduce([part[1] for part in parts])
     late = {event for place, event in enumerate(events) if not before[:, place].any() and after[finished, place].any()}

@@ -13,6 +13,7 @@ from workbench.metrics.arguments import Span
 from workbench.metrics.breakdowns import NOTHING, OTHER
 from workbench.metrics.calendars import micros
 from workbench.metrics.funnel_definition import MODES
+from workbench.metrics.plain import Codes, Plain
 from workbench.metrics.steps import column, conditions
 from workbench.metrics.words import words
 
@@ -80,7 +81,9 @@ def attempts(snapshot: Snapshot, asked: FunnelDefinition) -> Attempts:
     values = _values(snapshot, asked) if isinstance(asked.by, str) else []
     sql, params = _query(snapshot, asked, values)
     tie = "code" if isinstance(asked.by, str) else None
-    parts = sequences.by_person(snapshot, sql, params, lambda rows: _followed(rows, asked), tie=tie)
+    parts = sequences.by_person(
+        snapshot, sql, params, lambda rows: _followed(rows, asked), tie=tie, plain=_plain(asked, values)
+    )
     fields = [np.concatenate(each) for each in zip(*parts, strict=True)]
     names = (NOTHING, OTHER, *values) if isinstance(asked.by, str) else ("",)
     found = Attempts(fields[0], fields[1], fields[2], fields[3], fields[4], segments=names, sql=sql)
@@ -153,7 +156,7 @@ def _query(snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str]) -
     else:
         columns["code"] = own.short(bits) if len(steps) < _SHORT else own.long(bits)
     conditioned = ["occurred_at <= $now"]
-    if asked.order != "strict" and "strict_order" not in asked.reading.modes:
+    if not _needs_all(asked):
         conditioned.append(wanted)
     if asked.counting == "sessions":
         columns["session"] = own.pair("user_key", "session_id")
@@ -161,6 +164,29 @@ def _query(snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str]) -
     selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     sql = f"SELECT {selected} FROM events WHERE {' AND '.join(conditioned)}"  # noqa: S608 - our own words
     return sql, params | {"now": asked.now}
+
+
+def _plain(asked: FunnelDefinition, values: Sequence[str]) -> Plain | None:
+    """Return the rows as plain columns, if they are: of whole types of events, and told apart by platform at most."""
+    steps = _steps(asked)
+    plain_by = asked.by == "platform" and asked.attribution != "user"
+    if isinstance(asked.by, str) and not plain_by:
+        return None
+    if asked.counting == "sessions" or any(each.where for each in steps):
+        return None
+    bits: dict[str, int] = {}
+    for place, each in enumerate(steps):
+        bits[each.event] = bits.get(each.event, 0) | 1 << place
+    codes = [("code", Codes("event_type", bits, wanted=not _needs_all(asked)))]
+    if plain_by:
+        places = {value: _OTHER + place << len(steps) for place, value in enumerate(values, start=1)}
+        codes.append(("code", Codes("platform", places, _OTHER << len(steps), none=_NOTHING)))
+    return Plain(micros(asked.now), codes=codes)
+
+
+def _needs_all(asked: FunnelDefinition) -> bool:
+    """Say whether rows matter that are no step: they may stand between two."""
+    return asked.order == "strict" or "strict_order" in asked.reading.modes
 
 
 _Part = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.bool_]"]
@@ -180,8 +206,8 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
     alone += [segment] if asked.attribution == "all" else []
     for number in range(len(alone)):
         places, first, person = told_apart(first, alone[number])
-        owner, at, bits, segment = owner[person], at[places], bits[places], segment[places]
-        alone = [code[places] for code in alone]
+        owner = owner[person]
+        at, bits, segment, *alone = (column[places] for column in (at, bits, segment, *alone))
     steps_only = np.flatnonzero(bits) if asked.attribution == "user" and asked.order != "strict" else np.arange(0)
     if len(steps_only):  # values are on many more rows
         starts = np.searchsorted(steps_only, first)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workbench.metrics import sequences
 from workbench.metrics.breakdowns import breakdown
-from workbench.metrics.calendars import CELL, calendar, micros
+from workbench.metrics.calendars import calendar, micros
+from workbench.metrics.plain import Codes, Plain
 from workbench.metrics.sequences import Runs
 from workbench.metrics.steps import Step, conditions, seen
 from workbench.metrics.words import words
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from workbench.metrics.arguments import Span
     from workbench.metrics.calendars import Calendar, Period
     from workbench.store.base import Snapshot
-
-_TICK: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +93,14 @@ def found(
         codes = split.places(rows.columns["segment"])
         return {name: _presence(_of(rows, codes == place), periods, span) for name, place in places.items()}
 
-    parts = sequences.by_group(snapshot, sql, bound | dict(split.params), work)
+    plain = None if by or (event and event.where) else Plain(micros(span.now), codes=_codes(event))
+    parts = sequences.by_group(snapshot, sql, bound | dict(split.params), work, plain=plain)
     joined = {name: _joined([part[name] for part in parts]) for name in split.names}
     return Found(periods, {name: there for name, there in joined.items() if len(there.user_key) or not by}, sql)
+
+
+def _codes(event: Step | None) -> list[tuple[str, Codes]]:
+    return [("wanted", Codes("event_type", {event.event: 1}, wanted=True))] if event else []
 
 
 def _of(rows: Runs, mine: NDArray[np.bool_]) -> Runs:
@@ -109,21 +112,9 @@ def _of(rows: Runs, mine: NDArray[np.bool_]) -> Runs:
 def _presence(rows: Runs, periods: Calendar, span: Span) -> Presence:
     from workbench.metrics.kernels import presence as kernel  # noqa: PLC0415 - loads Numba
 
-    cells, bounds = periods.cells(), span.entries()
-    return Presence(
-        *kernel.presence(
-            rows.user_key,
-            rows.runs,
-            rows.at,
-            CELL // _TICK,
-            cells.before,
-            cells.changes,
-            cells.after,
-            cells.first,
-            len(periods.days),
-            np.array([micros(bounds["since"]), micros(bounds["until"])]),
-        )
-    )
+    bounds = span.entries()
+    entry = np.array([micros(bounds["since"]), micros(bounds["until"])])
+    return Presence(*kernel.presence(rows.user_key, rows.runs, rows.at, periods.edges, entry))
 
 
 def _joined(parts: list[Presence]) -> Presence:

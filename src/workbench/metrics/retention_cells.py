@@ -11,7 +11,8 @@ import pandas as pd
 
 from workbench.metrics import breakdowns, intervals, sequences
 from workbench.metrics.arguments import Span
-from workbench.metrics.calendars import CELL, Calendar, micros
+from workbench.metrics.calendars import Calendar, micros
+from workbench.metrics.plain import Codes, Plain
 from workbench.metrics.retention_definition import ROLLING, RetentionDefinition
 from workbench.metrics.steps import conditions
 from workbench.metrics.words import words
@@ -87,15 +88,29 @@ def found(snapshot: Snapshot, asked: RetentionDefinition, periods: Calendar) -> 
     bound: dict[str, object] = params | {"now": asked.now}
     split = breakdowns.breakdown(snapshot, asked.by, where=matches[0], params=bound)
     bits = own.byte(f"CASE WHEN {matches[0]} THEN 1 ELSE 0 END + {back}")
+    segment = f", {split.code} AS segment" if asked.by else ""
     wanted = f"({' OR '.join(matches)}) AND occurred_at <= $now" if asked.returns else "occurred_at <= $now"
     sql = (
-        f"SELECT user_key, {own.micros('occurred_at')} AS at, {bits} AS bits, {split.code} AS segment "  # noqa: S608
-        f"FROM events WHERE {wanted}"
+        f"SELECT user_key, {own.micros('occurred_at')} AS at, {bits} AS bits{segment} FROM events "  # noqa: S608
+        f" WHERE {wanted}"
     )
-    parts = sequences.by_group(snapshot, sql, bound | dict(split.params), lambda rows: _part(rows, asked, periods))
+    params = bound | dict(split.params)
+    parts = sequences.by_group(snapshot, sql, params, lambda rows: _part(rows, asked, periods), plain=_plain(asked))
     columns = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Returns)}
     entries = Returns(**columns)
     return Returns(entries.user_key, entries.cohort, split.places(entries.segment), entries.came), split.names, sql
+
+
+def _plain(asked: RetentionDefinition) -> Plain | None:
+    """Return the rows as plain columns, if they are: steps without conditions, and nothing broken down."""
+    if asked.by is not None or asked.start.where or (asked.returns and asked.returns.where):
+        return None
+    other = 0 if asked.returns else 2
+    bits = {asked.start.event: other | 1}
+    if asked.returns:
+        bits[asked.returns.event] = bits.get(asked.returns.event, 0) | 2
+    codes = Codes("event_type", bits, other, wanted=asked.returns is not None)
+    return Plain(micros(asked.now), codes=[("bits", codes)])
 
 
 def _part(rows: Runs, asked: RetentionDefinition, periods: Calendar) -> Returns:
@@ -103,19 +118,14 @@ def _part(rows: Runs, asked: RetentionDefinition, periods: Calendar) -> Returns:
 
     bounds = Span(since=asked.since, until=asked.until, now=asked.now).entries()
     length = ROLLING[asked.period] if asked.clock == "rolling" else timedelta()
-    cells = periods.cells()
     return Returns(
         *returns(
             rows.user_key,
             rows.runs,
             rows.at,
             rows.columns["bits"],
-            rows.columns["segment"],
-            CELL // _TICK,
-            cells.before,
-            cells.changes,
-            cells.after,
-            cells.first,
+            rows.columns.get("segment", np.zeros(0, dtype=np.int16)),
+            periods.edges,
             begun(asked, periods, 0),
             np.array([micros(bounds["since"]), micros(bounds["until"])]),
             asked.cohort == "recurring",

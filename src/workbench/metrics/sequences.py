@@ -1,37 +1,35 @@
 """What each person did, in order: the rows behind every question that goes person by person.
 
 A store that keeps its events sorted by person hands them out part by part, almost in order; here they are brought
-into order and given to a kernel, two parts at a time.
+into order and given to a kernel, while the store reads the next part.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
-import pyarrow as pa
+
+from workbench.metrics.plain import AT, KEY, Column, Plain, array, plain_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
 
     from numpy.typing import NDArray
 
     from workbench.store.base import Snapshot
 
 Result = TypeVar("Result")
-Column: TypeAlias = "NDArray[Any]"
 
 AT_ONCE: Final = min(max(2, os.cpu_count() or 1), 4)
-"""Parts that are worked on side by side, each by one thread; more would need more memory at once."""
+"""Parts that kernels work on side by side, each in one thread; more would need more memory at once."""
 
 MOST_RUNS: Final = 100
 """Sorted runs that rows are merged from; of more, as a store that keeps no order gives them, they are sorted."""
-
-KEY, AT = "user_key", "at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +73,7 @@ def by_person(
     kernel: Callable[[Rows], Result],
     *,
     tie: str | None = None,
+    plain: Plain | None = None,
 ) -> list[Result]:
     """Give the rows of each part of the people to a kernel.
 
@@ -85,30 +84,52 @@ def by_person(
         params: The values bound in it.
         kernel: Takes the rows of one part. It runs in a thread, so what it does should not hold Python's lock.
         tie: The column that orders the rows of one person and instant, where their order matters.
+        plain: The same rows as plain columns of the events, where they are: a store may have them quicker.
 
     Returns:
         What the kernel made of each part, in the order of the parts.
     """
-    return _by_part(snapshot, lambda part: kernel(ordered(snapshot.query(sql, params, part=part), tie=tie)))
+    return _by_part(snapshot, (sql, params, plain), lambda columns: kernel(ordered(columns, tie=tie)))
 
 
 def by_group(
-    snapshot: Snapshot, sql: str, params: Mapping[str, object], kernel: Callable[[Runs], Result]
+    snapshot: Snapshot,
+    sql: str,
+    params: Mapping[str, object],
+    kernel: Callable[[Runs], Result],
+    *,
+    plain: Plain | None = None,
 ) -> list[Result]:
     """Give the rows of each part of the people to a kernel that does not ask for their order; see `by_person`."""
-    return _by_part(snapshot, lambda part: kernel(grouped(snapshot.query(sql, params, part=part))))
+    return _by_part(snapshot, (sql, params, plain), lambda columns: kernel(grouped(columns)))
 
 
-def _by_part(snapshot: Snapshot, work: Callable[[int], Result]) -> list[Result]:
+def _by_part(
+    snapshot: Snapshot,
+    asked: tuple[str, Mapping[str, object], Plain | None],
+    work: Callable[[dict[str, Column]], Result],
+) -> list[Result]:
+    """Work on some parts side by side; a database is asked for one at a time, as it has threads of its own."""
+    sql, params, wanted = asked
+    turn = threading.Lock()
+
+    def part(number: int) -> Result:
+        columns = None if wanted is None else plain_rows(snapshot, wanted, part=number)
+        if columns is None:
+            with turn:
+                table = snapshot.query(sql, params, part=number)
+            columns = {name: array(table[name]) for name in table.column_names}
+            del table
+        return work(columns)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(work, range(snapshot.parts)))
+        return list(pool.map(part, range(snapshot.parts)))
 
 
-def grouped(table: pa.Table) -> Runs:
+def grouped(columns: dict[str, Column]) -> Runs:
     """Find the runs that rows are sorted in by person; where there are many, sort them into one."""
     from workbench.metrics.kernels import order  # noqa: PLC0415 - loads Numba
 
-    columns = {name: _array(table[name]) for name in table.column_names}
     runs = order.runs(columns[KEY], MOST_RUNS)
     if not len(runs):
         places = np.argsort(columns[KEY], kind="stable")
@@ -117,11 +138,10 @@ def grouped(table: pa.Table) -> Runs:
     return Runs(columns.pop(KEY), runs, columns.pop(AT), columns)
 
 
-def ordered(table: pa.Table, *, tie: str | None = None) -> Rows:
+def ordered(columns: dict[str, Column], *, tie: str | None = None) -> Rows:
     """Bring rows into order: by person, time, and tie."""
     from workbench.metrics.kernels import order  # noqa: PLC0415 - loads Numba
 
-    columns = {name: _array(table[name]) for name in table.column_names}
     key, at = columns.pop(KEY), columns.pop(AT)
     ties = np.zeros(len(key), dtype=np.int64) if tie is None else columns[tie].astype(np.int64, copy=False)
     if not order.is_ordered(key, at, ties):
@@ -132,14 +152,6 @@ def ordered(table: pa.Table, *, tie: str | None = None) -> Rows:
         at, columns = at[places], {name: column[places] for name, column in columns.items()}
     first = order.people(key)
     return Rows(key[first[:-1]], first, at, columns)
-
-
-def _array(column: pa.ChunkedArray) -> Column:
-    """Return a column as NumPy, dictionaries as their codes."""
-    array = column.combine_chunks()
-    if pa.types.is_boolean(array.type):
-        return np.asarray(array.to_numpy(zero_copy_only=False))
-    return np.asarray(array.to_numpy())
 
 
 def user_ids(snapshot: Snapshot, keys: NDArray[np.int64]) -> list[str]:

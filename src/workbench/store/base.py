@@ -9,7 +9,7 @@ import pyarrow as pa
 from workbench.events import EVENT_TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
@@ -66,6 +66,17 @@ class Snapshot(Protocol):
     @property
     def parts(self) -> int:
         """Into how many parts the people are divided, by which big questions go. All of a person is in one."""
+
+    def scan(self, columns: Sequence[str], *, part: int) -> pa.Table | None:
+        """Read some columns of all events of the people in a part, where that is quicker than to ask for them.
+
+        Args:
+            columns: Names of `STORED_EVENT`. Texts come as dictionaries.
+            part: The people, 0-based.
+
+        Returns:
+            One row per event, in a few runs each sorted by `user_key`; `None` from a store whose `query` is as quick.
+        """
 
     def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
         """Run one SELECT over the view `events`.

@@ -110,6 +110,9 @@ class ClickHouseSnapshot:
             people=people,
         )
 
+    def scan(self, columns: Sequence[str], *, part: int) -> None:
+        """Leave it to `query`; see `base.Snapshot.scan`."""
+
     def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
         """Run one SELECT over `events`; see `base.Snapshot.query`."""
         seen, bound = self._events(part)

@@ -12,7 +12,7 @@ from workbench.store import duck
 from workbench.store.base import STORED_EVENT
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
@@ -45,6 +45,9 @@ class MemorySnapshot:
     def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
         """Run one SELECT over the view `events`; see `Snapshot.query`."""
         return duck.select(self._engine.cursor(), sql, params or {})
+
+    def scan(self, columns: Sequence[str], *, part: int) -> None:
+        """Leave it to `query`; see `Snapshot.scan`."""
 
     def only(self, keys: NDArray[np.int64], *, people: Hashable) -> MemorySnapshot:
         """Return the events of some people alone; see `Snapshot.only`."""

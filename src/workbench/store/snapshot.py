@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from workbench.errors import StoreCorrupt
 from workbench.store import arrivals, duck
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 
     from workbench.store.files import LakeFile
 
+PART_ROWS: Final = 1_500_000
+"""About how many events a part has, so that few are in memory at once."""
+
+FEW_ROWS: Final = 250_000
+"""Fewer in a part are not worth the asking; until then there are four, to be worked on side by side."""
+
 COLUMNS = ", ".join(duck.quote_name(name) for name in STORED_EVENT.names)
 
 
@@ -32,7 +40,6 @@ class LakeSnapshot:
     """The events of one version. Safe to ask from several threads."""
 
     engine: Final = "duckdb"
-    parts: Final = arrivals.BUCKETS
 
     def __init__(
         self,
@@ -51,8 +58,7 @@ class LakeSnapshot:
         self.known_at = known_at
         self.people = people
         self._members = members
-        self._engines: dict[bool, duckdb.DuckDBPyConnection] = {}
-        self._arrived: pa.Table | None = None
+        self._engine: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
 
     @property
@@ -71,16 +77,54 @@ class LakeSnapshot:
         """Return what had been ingested by an instant; see `base.Snapshot.known`."""
         return LakeSnapshot(self.root, self.version, self.files, known_at=at, members=self._members, people=self.people)
 
+    @property
+    def parts(self) -> int:
+        """Into how many parts the people are divided; see `base.Snapshot.parts`. Some buckets are in each."""
+        rows = sum(file.rows for file in self.files)
+        wanted = max(rows / PART_ROWS, min(rows / FEW_ROWS, 4))
+        return next((parts for parts in (1, 2, 4, 8) if parts >= wanted), arrivals.BUCKETS)
+
     def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
         """Run one SELECT over the view `events`; see `base.Snapshot.query`."""
         with self._damage_named():
-            cursor = self._engine(parted=part is not None).cursor()
+            cursor = self._opened().cursor()
             try:
                 if part is not None:
                     cursor.execute(f"USE part_{part:d}")
                 return duck.select(cursor, sql, params or {})
             finally:
                 cursor.close()
+
+    def scan(self, columns: Sequence[str], *, part: int) -> pa.Table:
+        """Read columns of a part straight from its files; see `base.Snapshot.scan`."""
+        wanted = list(dict.fromkeys(["user_key", *columns, *(["ingested_at"] if self.known_at else [])]))
+        with self._damage_named():
+            tables = [self._read(file, wanted) for file in self._history(part)]
+            tables.append(self._waiting(part).select(wanted).cast(_scanned(wanted)))
+        return pa.concat_tables([self._seen(table) for table in tables]).select(list(columns))
+
+    def _waiting(self, part: int) -> pa.Table:
+        """Return what has arrived of a part and is not sorted into its cells yet, by person."""
+        if not any(file.in_tail for file in self.files):
+            return STORED_EVENT.empty_table()
+        cursor = self._opened().cursor()
+        try:
+            return duck.select(cursor, f"SELECT {COLUMNS} FROM main.tail WHERE {self._is_in(part)}", {})  # noqa: S608
+        finally:
+            cursor.close()
+
+    def _read(self, file: LakeFile, columns: Sequence[str]) -> pa.Table:
+        texts = [name for name in columns if STORED_EVENT.field(name).type == pa.string()]
+        with pq.ParquetFile(self.root / file.path, read_dictionary=texts) as opened:
+            return opened.read(columns, use_threads=False)
+
+    def _seen(self, table: pa.Table) -> pa.Table:
+        """Leave out what was not known yet, and who is not asked about."""
+        if self.known_at is not None:
+            table = table.filter(pc.less_equal(table["ingested_at"], pa.scalar(self.known_at)))
+        if self._members is not None:
+            table = table.filter(pa.array(np.isin(table["user_key"].to_numpy(), self._members)))
+        return table
 
     @contextmanager
     def _damage_named(self) -> Iterator[None]:
@@ -89,39 +133,42 @@ class LakeSnapshot:
             yield
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException):
             raise
-        except duckdb.Error as error:
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
             damaged = {file.path: wrong for file in self.files if (wrong := damage(self.root, file))}
             if not damaged:
                 raise
             raise StoreCorrupt(_explained(self.root, damaged)) from error
 
-    def _engine(self, *, parted: bool) -> duckdb.DuckDBPyConnection:
-        """Return the engine that sees everybody, with all threads; or the one for parts, which are asked side by side.
-
-        That one has a thread for each question: two questions then share two processors better than one does.
-        """
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        """Return the engine: with the view `events` of everybody, and one in a schema of its own for each part."""
         with self._lock:
-            if parted not in self._engines:
-                engine = duck.connect(allowed=[self.root.parent], threads=1 if parted else None)
-                self._fill(engine, parted=parted)
-                self._engines[parted] = engine
-            return self._engines[parted]
+            if self._engine is None:
+                engine = duck.connect(allowed=[self.root.parent])
+                self._fill(engine)
+                self._engine = engine
+            return self._engine
 
-    def _fill(self, engine: duckdb.DuckDBPyConnection, *, parted: bool) -> None:
-        """Make the view `events` of everybody, or one in a schema of its own for each part."""
+    def _fill(self, engine: duckdb.DuckDBPyConnection) -> None:
         if self._members is not None:
             engine.register("given", pa.table({"user_key": pa.array(self._members, pa.int64())}))
             engine.execute("CREATE TABLE members AS SELECT DISTINCT user_key FROM given")
         history = [file for file in self.files if not file.in_tail]
         tail = self._tail(engine)
-        if not parted:
-            engine.execute(f"CREATE VIEW events AS {self._source(history, tail)}")
-            return
+        engine.execute(f"CREATE VIEW events AS {self._source(history, tail)}")
         for part in range(self.parts):
-            own = [file for file in history if file.bucket == part]
-            waiting = tail and f"{tail} WHERE user_key & {arrivals.BUCKETS - 1} = {part}"
+            waiting = f"{tail} WHERE {self._is_in(part)}" if tail else ""
             engine.execute(f"CREATE SCHEMA part_{part}")
-            engine.execute(f"CREATE VIEW part_{part}.events AS {self._source(own, waiting)}")
+            engine.execute(f"CREATE VIEW part_{part}.events AS {self._source(self._history(part), waiting)}")
+
+    def _history(self, part: int) -> list[LakeFile]:
+        """Return the sorted files of a part: those of its buckets."""
+        return [
+            file for file in self.files if not file.in_tail and file.bucket * self.parts // arrivals.BUCKETS == part
+        ]
+
+    def _is_in(self, part: int) -> str:
+        """Write the condition that an event is of a person in a part."""
+        return f"(user_key & {arrivals.BUCKETS - 1}) * {self.parts} // {arrivals.BUCKETS} = {part}"
 
     def _source(self, files: Sequence[LakeFile], tail: str) -> str:
         """Write the SELECT of the events in some files, in their order, and of the tail."""
@@ -140,11 +187,10 @@ class LakeSnapshot:
         tail = duck.parquet(self.root, [file.path for file in self.files if file.in_tail])
         if not tail:
             return ""
-        if self._arrived is None:
-            history = duck.parquet(self.root, [file.path for file in self.files if not file.in_tail])
-            arrived = duck.select(engine, f"SELECT {COLUMNS} FROM {tail} WHERE {self._known}", {})  # noqa: S608 - own files
-            self._arrived = arrived.take(pa.array(arrivals.new_rows(arrived, history, root=self.root)))
-        engine.register("new_events", self._arrived)
+        history = duck.parquet(self.root, [file.path for file in self.files if not file.in_tail])
+        arrived = duck.select(engine, f"SELECT {COLUMNS} FROM {tail} WHERE {self._known}", {})  # noqa: S608 - own files
+        new = arrived.take(pa.array(arrivals.new_rows(arrived, history, root=self.root)))
+        engine.register("new_events", new.sort_by([("user_key", "ascending"), ("occurred_at", "ascending")]))
         engine.execute("CREATE TABLE tail AS SELECT * FROM new_events")
         return f"SELECT {COLUMNS} FROM main.tail"  # noqa: S608 - own names
 
@@ -153,6 +199,13 @@ class LakeSnapshot:
         if self.known_at is None:
             return "true"
         return f"ingested_at <= {duck.quote_text(self.known_at.isoformat())}::TIMESTAMPTZ"
+
+
+def _scanned(columns: Sequence[str]) -> pa.Schema:
+    """Return how columns are scanned: texts as dictionaries."""
+    stored = [STORED_EVENT.field(name) for name in columns]
+    text = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([each.with_type(text) if each.type == pa.string() else each for each in stored])
 
 
 def _explained(root: Path, damaged: Mapping[str, str]) -> str:

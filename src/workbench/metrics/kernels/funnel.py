@@ -75,8 +75,12 @@ def attempts(
     rows, in_flight = np.full((room, steps), NONE, dtype=np.int64), np.zeros(room, dtype=np.bool_)
     size = 0
     for place in range(groups):
-        count = gather(first[place], first[place + 1], at, bits, starts, mask)
-        next_with(count, mask, steps + len(exclusions), following)
+        begin, end = _opened(first[place], first[place + 1], at, bits, openers, within, entry)
+        if begin == end:
+            continue
+        count = gather(begin, end, at, bits, starts, mask)
+        if order != STRICT or len(exclusions):
+            next_with(count, mask, steps + len(exclusions), following)
         tries = _try(
             count, starts, mask, bits, at, following, order, within, entry, exclusions, rules, openers, tried, taken
         )
@@ -87,11 +91,42 @@ def attempts(
             group[size] = place
             reached = tried[LENGTH, attempt]
             rows[size, :reached] = taken[attempt, :reached]
-            begin, end = (attempt, attempt + 1) if rules[EVERY] else (0, tries)
-            settled[size], in_flight[size] = _settled(begin, end, tried, within, entry[2], steps)
+            one, other = (attempt, attempt + 1) if rules[EVERY] else (0, tries)
+            settled[size], in_flight[size] = _settled(one, other, tried, within, entry[2], steps)
             size += 1
             attempt = _next(attempt, tries, tried) if rules[EVERY] else tries
     return group[:size], rows[:size], settled[:size], in_flight[:size]
+
+
+@compiled
+def _opened(
+    begin: int,
+    end: int,
+    at: NDArray[np.int64],
+    bits: NDArray[np.int64],
+    openers: int,
+    within: int,
+    entry: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Return the rows of a group that can be of an attempt: from where the first opens to where the last closes.
+
+    Returns:
+        Where they begin, and where they end; the same where no attempt opens.
+    """
+    opens = begin
+    while opens < end and not (bits[opens] & openers and entry[0] <= at[opens] < entry[1]):
+        opens += 1
+    if opens == end:
+        return end, end
+    last = end - 1
+    while not (bits[last] & openers and entry[0] <= at[last] < entry[1]):
+        last -= 1
+    closes = at[last] + within
+    while opens > begin and at[opens - 1] == at[opens]:
+        opens -= 1
+    while last < end and at[last] <= closes:
+        last += 1
+    return opens, last
 
 
 @compiled

@@ -24,14 +24,27 @@ def told_apart(
     """
     rows = np.empty(len(code), dtype=np.int64)
     starts, person = np.empty(len(code) + 1, dtype=np.int64), np.empty(len(code), dtype=np.int64)
+    longest = np.max(np.diff(first)) if len(first) > 1 else 0
+    begins, met = np.empty(longest + 1, dtype=np.int64), np.empty(longest, dtype=np.int64)
     groups = 0
     for owner in range(len(first) - 1):
-        begin, end = first[owner], first[owner + 1]
-        rows[begin:end] = begin + np.argsort(code[begin:end], kind="mergesort")
-        for place in range(begin, end):
-            if place == begin or code[rows[place]] != code[rows[place - 1]]:
-                starts[groups], person[groups] = place, owner
+        mine, stretches = groups, 0
+        for place in range(first[owner], first[owner + 1]):
+            if place == first[owner] or code[place] != code[place - 1]:
+                begins[stretches], met[stretches] = place, code[place]
+                stretches += 1
+        begins[stretches] = first[owner + 1]
+        order = np.argsort(met[:stretches], kind="mergesort")
+        place = first[owner]
+        for number in range(stretches):
+            stretch = order[number]
+            if number == 0 or met[stretch] != met[order[number - 1]]:
+                starts[groups] = place
                 groups += 1
+            for row in range(begins[stretch], begins[stretch + 1]):
+                rows[place] = row
+                place += 1
+        person[mine:groups] = owner
     starts[groups] = len(code)
     return rows, starts[: groups + 1].copy(), person[:groups].copy()
 

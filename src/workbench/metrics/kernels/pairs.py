@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.metrics.kernels.compiled import compiled
-from workbench.metrics.kernels.presence import lowest, take
+from workbench.metrics.kernels.periods import period_of
+from workbench.metrics.kernels.presence import lowest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,14 +21,10 @@ def pairs(
     at: NDArray[np.int64],
     place: NDArray[np.int16],
     message: NDArray[np.int8],
-    cell: int,
-    before: NDArray[np.int64],
-    changes: NDArray[np.int64],
-    after: NDArray[np.int64],
-    first_cell: int,
-    shape: tuple[int, int],
+    edges: NDArray[np.int64],
+    platforms: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Walk over people, see `presence` for the lookup of days.
+    """Walk over people.
 
     Args:
         key: Whose each row is.
@@ -35,33 +32,31 @@ def pairs(
         at: When, in microseconds since 1970.
         place: The platform of each row, from 0.
         message: 1 for a message, else 0.
-        cell: Length of the cells of the lookup, in microseconds.
-        before: Day of a cell up to `changes`.
-        changes: Instant in a cell from which on its day is `after`.
-        after: Day of a cell from `changes` on.
-        first_cell: Number of the lookup's first cell since 1970.
-        shape: How many days, how many platforms.
+        edges: Where each day begins, and behind the last where it ends; no row lies outside.
+        platforms: How many there are.
 
     Returns:
         Per person `key` and a bit per platform they used; per day and platform the messages, and the events.
     """
     head, end = runs[:-1].copy(), runs[1:]
-    begin = head.copy()
     who, used = np.empty(len(key), np.int64), np.zeros(len(key), np.int64)
+    shape = (len(edges) - 1, platforms)
     messages, events = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     people = 0
     while True:
         person, there = lowest(key, head, end)
         if not there:
             break
-        take(person, key, head, end, begin)
         who[people] = person
+        day = 0
         for run in range(len(head)):
-            for row in range(begin[run], head[run]):
-                number = at[row] // cell - first_cell
-                day = before[number] if at[row] < changes[number] else after[number]
+            row = head[run]
+            while row < end[run] and key[row] == person:
+                day = period_of(at[row], edges, day)
                 used[people] |= 1 << place[row]
                 messages[day, place[row]] += message[row]
                 events[day, place[row]] += 1
+                row += 1
+            head[run] = row
         people += 1
     return who[:people].copy(), used[:people].copy(), messages, events

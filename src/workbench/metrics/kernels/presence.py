@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.metrics.kernels.compiled import compiled
+from workbench.metrics.kernels.periods import period_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,14 +26,17 @@ def lowest(key: NDArray[np.int64], head: NDArray[np.int64], end: NDArray[np.int6
 
 
 @compiled
-def take(
-    person: int, key: NDArray[np.int64], head: NDArray[np.int64], end: NDArray[np.int64], begin: NDArray[np.int64]
-) -> None:
-    """Move the heads of the runs behind the rows of a person; `begin` keeps where those began."""
-    for run in range(len(head)):
-        begin[run] = head[run]
-        while head[run] < end[run] and key[head[run]] == person:
-            head[run] += 1
+def people_in(key: NDArray[np.int64], runs: NDArray[np.int64]) -> int:
+    """Count the people whose rows are in some runs."""
+    head, end, people = runs[:-1].copy(), runs[1:], 0
+    while True:
+        person, there = lowest(key, head, end)
+        if not there:
+            return people
+        people += 1
+        for run in range(len(head)):
+            while head[run] < end[run] and key[head[run]] == person:
+                head[run] += 1
 
 
 @compiled
@@ -40,12 +44,7 @@ def presence(
     key: NDArray[np.int64],
     runs: NDArray[np.int64],
     at: NDArray[np.int64],
-    cell: int,
-    before: NDArray[np.int64],
-    changes: NDArray[np.int64],
-    after: NDArray[np.int64],
-    first_cell: int,
-    periods: int,
+    edges: NDArray[np.int64],
     entry: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
     """Find in which periods people were there.
@@ -54,42 +53,31 @@ def presence(
         key: Whose each row is.
         runs: Where each run of rows sorted by `key` begins, and behind the last where it ends.
         at: When, in microseconds since 1970.
-        cell: Length of the cells of the lookup (`calendars.Cells`), in microseconds.
-        before: Period of a cell up to `changes`.
-        changes: Instant in a cell from which on its period is `after`.
-        after: Period of a cell from `changes` on.
-        first_cell: Number of the lookup's first cell since 1970.
-        periods: How many there are.
+        edges: Where each period begins, and behind the last where it ends; no row lies outside.
         entry: since and until (exclusive): what lies outside is not counted, only looked at for firsts.
 
     Returns:
         Per person: `key`, the period of their first row, and bit p % 64 of word p // 64 for being there in period p;
         and per period how many rows there were.
     """
-    head, end = runs[:-1].copy(), runs[1:]
-    begin = head.copy()
-    people = 0
-    while True:
-        person, there = lowest(key, head, end)
-        if not there:
-            break
-        take(person, key, head, end, begin)
-        people += 1
+    periods = len(edges) - 1
+    head, end, people = runs[:-1].copy(), runs[1:], people_in(key, runs)
     who, first = np.empty(people, np.int64), np.full(people, periods)
     days, events = np.zeros((people, (periods + 63) // 64), np.uint64), np.zeros(periods, np.int64)
-    head[:] = runs[:-1]
     for place in range(people):
         person, _ = lowest(key, head, end)
-        take(person, key, head, end, begin)
         who[place] = person
+        period = 0
         for run in range(len(head)):
-            for row in range(begin[run], head[run]):
-                number = at[row] // cell - first_cell
-                period = before[number] if at[row] < changes[number] else after[number]
+            row = head[run]
+            while row < end[run] and key[row] == person:
+                period = period_of(at[row], edges, period)
                 first[place] = min(first[place], period)
                 if entry[0] <= at[row] < entry[1]:
                     days[place, period >> 6] |= np.uint64(1) << np.uint64(period & 63)
                     events[period] += 1
+                row += 1
+            head[run] = row
     return who, first, days, events
 
 

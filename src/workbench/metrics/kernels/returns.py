@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.metrics.kernels.compiled import compiled
-from workbench.metrics.kernels.presence import lowest, take
+from workbench.metrics.kernels.periods import period_of
+from workbench.metrics.kernels.presence import lowest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,11 +31,7 @@ def returns(
     at: NDArray[np.int64],
     bits: NDArray[np.int8],
     segment: NDArray[np.int16],
-    cell: int,
-    before: NDArray[np.int64],
-    changes: NDArray[np.int64],
-    after: NDArray[np.int64],
-    first_cell: int,
+    edges: NDArray[np.int64],
     periods: int,
     entry: NDArray[np.int64],
     recurring: bool,
@@ -48,12 +45,8 @@ def returns(
         runs: Where each run of rows sorted by `key` begins, and behind the last where it ends.
         at: When, in microseconds since 1970.
         bits: `START`, `RETURN`, or both.
-        segment: What each row names.
-        cell: Length of the cells of the lookup, in microseconds.
-        before: Period of a cell, counted from 0, up to `changes`.
-        changes: Instant in a cell from which on its period is `after`.
-        after: Period of a cell from `changes` on.
-        first_cell: Number of the lookup's first cell since 1970.
+        segment: What each row names; empty where nothing is broken down.
+        edges: Where each period begins, and behind the last where it ends.
         periods: How many periods there are at most after a start, its own included.
         entry: since and until (exclusive) of starts.
         recurring: A cohort for each period with a start, or only that of the first start ever.
@@ -72,27 +65,29 @@ def returns(
     came = np.zeros((limit, words), dtype=np.uint64)
     head, end = runs[:-1].copy(), runs[1:]
     begin = head.copy()
-    count = known_periods(before, after)
+    count = len(edges) - 1
     started, latest, names = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
     found = 0
     while True:
         person, there = lowest(key, head, end)
         if not there:
             break
-        take(person, key, head, end, begin)
         started[:], latest[:], names[:] = _LATE, _EARLY, 0
         opened = _LATE
+        period = 0
         for run in range(len(head)):
-            for row in range(begin[run], head[run]):
-                number = at[row] // cell - first_cell
-                if not 0 <= number < len(before):
-                    continue
-                period = before[number] if at[row] < changes[number] else after[number]
-                if bits[row] & RETURN:
-                    latest[period] = max(latest[period], at[row])
-                if bits[row] & START and (not recurring or entry[0] <= at[row] < entry[1]):
-                    _open(period, at[row], segment[row], started, names)
-                    opened = min(opened, at[row])
+            row = begin[run] = head[run]
+            while row < end[run] and key[row] == person:
+                here = period_of(at[row], edges, period)
+                if 0 <= here < count:
+                    period = here
+                    if bits[row] & RETURN:
+                        latest[period] = max(latest[period], at[row])
+                    if bits[row] & START and (not recurring or entry[0] <= at[row] < entry[1]):
+                        _open(period, at[row], segment[row] if len(segment) else 0, started, names)
+                        opened = min(opened, at[row])
+                row += 1
+            head[run] = row
         for period in range(count):
             if not entry[0] <= started[period] < entry[1] or not (recurring or started[period] == opened):
                 continue
@@ -120,12 +115,6 @@ def _mark(cohort: int, started: int, latest: NDArray[np.int64], came: NDArray[np
     for period in range(cohort, len(latest)):
         if latest[period] >= started:
             came[(period - cohort) >> 6] |= np.uint64(1) << np.uint64((period - cohort) & 63)
-
-
-@compiled
-def known_periods(before: NDArray[np.int64], after: NDArray[np.int64]) -> int:
-    """Return how many periods a lookup knows."""
-    return int(max(before[-1], after[-1])) + 1 if len(before) else 0
 
 
 @compiled

@@ -1,0 +1,110 @@
+"""Rows that are plain columns of the events: read as they are stored, without asking a database to copy them.
+
+Where a question needs nearly every row, to copy them out of a database takes longer than to answer it. A store that
+can hands out its columns instead, and small integers are looked up here for what a text says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from workbench.store.base import Snapshot
+
+Column: TypeAlias = "NDArray[Any]"
+
+KEY, AT = "user_key", "at"
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """A column of small integers, by what a text column of the events says.
+
+    Attributes:
+        text: The column, such as `event_type`.
+        codes: The integer of each text that has one.
+        other: That of any other, and of none if not said otherwise.
+        none: That of none.
+        wanted: Whether rows are left out that have `other`.
+    """
+
+    text: str
+    codes: Mapping[str, int]
+    other: int = 0
+    none: int | None = None
+    wanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The rows from `since` up to `until` (exclusive) and `now`, in microseconds: `user_key`, `at`, and codes.
+
+    Codes of one column are added up.
+    """
+
+    now: int
+    since: int | None = None
+    until: int | None = None
+    codes: Sequence[tuple[str, Codes]] = ()
+
+
+def plain_rows(snapshot: Snapshot, plain: Plain, *, part: int) -> dict[str, Column] | None:
+    """Read the rows of one part of the people; `None` from a store that has to be asked."""
+    texts = list(dict.fromkeys(codes.text for _, codes in plain.codes))
+    table = snapshot.scan([KEY, "occurred_at", *texts], part=part)
+    if table is None:
+        return None
+    columns: dict[str, Column] = {KEY: array(table[KEY]), AT: array(table["occurred_at"]).view(np.int64)}
+    chosen = _inside(columns[AT], plain)
+    for name, codes in plain.codes:
+        found = _looked_up(table[codes.text], codes)
+        columns[name] = columns[name] + found if name in columns else found
+        if codes.wanted:
+            chosen.append(found != codes.other)
+    if not chosen:
+        return columns
+    kept = np.flatnonzero(np.logical_and.reduce(chosen))
+    return {name: column[kept] for name, column in columns.items()}
+
+
+def _inside(at: NDArray[np.int64], plain: Plain) -> list[NDArray[np.bool_]]:
+    """Return what leaves out rows beyond the bounds, where there are any: that is rare, and to look is quick."""
+    if not len(at):
+        return []
+    masks = [at <= plain.now] if at.max() > plain.now else []
+    masks += [at >= plain.since] if plain.since is not None and at.min() < plain.since else []
+    masks += [at < plain.until] if plain.until is not None and at.max() >= plain.until else []
+    return masks
+
+
+def _looked_up(column: pa.ChunkedArray, codes: Codes) -> Column:
+    """Look up the code of each text; each chunk has a dictionary of its own."""
+    none = codes.other if codes.none is None else codes.none
+    kind = np.min_scalar_type(-max(map(abs, (*codes.codes.values(), codes.other, none, 1))))
+    found = np.empty(len(column), dtype=kind)
+    start = 0
+    for chunk in column.chunks:
+        known = [codes.codes.get(text, codes.other) for text in chunk.dictionary.to_pylist()]
+        table = np.array([*known, none], dtype=kind)
+        places = chunk.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
+        np.take(table, places, out=found[start : start + len(chunk)], mode="clip")
+        start += len(chunk)
+    return found
+
+
+def array(column: pa.ChunkedArray) -> Column:
+    """Return a column as NumPy, times as they are stored."""
+    chunks = [_bare(chunk) for chunk in column.chunks]
+    return chunks[0] if len(chunks) == 1 else np.concatenate([*chunks, np.empty(0, _bare(column.slice(0, 0)).dtype)])
+
+
+def _bare(chunk: pa.Array | pa.ChunkedArray) -> Column:
+    return np.asarray(chunk.to_numpy(zero_copy_only=False) if pa.types.is_boolean(chunk.type) else chunk.to_numpy())
