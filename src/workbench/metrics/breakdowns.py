@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from workbench.metrics.plain import Codes
 from workbench.metrics.steps import column
 from workbench.metrics.words import words
 
@@ -22,6 +23,9 @@ MOST_SEGMENTS: Final = 25
 
 OTHER, NOTHING = "(other)", "(none)"
 
+PLAIN: Final = ("platform",)
+"""Fields of few values, which are quicker to look up than to ask for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
@@ -32,11 +36,13 @@ class Breakdown:
             where nothing is broken down.
         code: SQL of a small integer per row, which `places` turns into places in `names`.
         params: The values bound in it.
+        codes: The same integer, where a plain column of the events names the segment.
     """
 
     names: tuple[str, ...]
     code: str
     params: Mapping[str, object] = field(default_factory=dict)
+    codes: Codes | None = None
 
     def places(self, codes: NDArray[Any]) -> NDArray[np.int64]:
         """Return the place of each row's segment in `names`."""
@@ -71,4 +77,6 @@ def breakdown(snapshot: Snapshot, by: str | None, *, where: str, params: Mapping
     )
     values: list[str] = snapshot.query(sql, {**params, **bound})["value"].to_pylist()
     code = own.short(f"CASE WHEN {text} IS NULL THEN -1 ELSE {own.place(text, '$values')} END")
-    return Breakdown((*values, OTHER, NOTHING), code, {**bound, "values": values})
+    places = {value: place for place, value in enumerate(values, start=1)}
+    codes = Codes(by, places, none=-1) if by in PLAIN else None
+    return Breakdown((*values, OTHER, NOTHING), code, {**bound, "values": values}, codes)

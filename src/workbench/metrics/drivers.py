@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import timedelta
 from statistics import NormalDist
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -13,17 +14,16 @@ from workbench.charts import formats
 from workbench.charts.spec import Bars, Chart
 from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, intervals, sequences, significance
-from workbench.metrics.breakdowns import NOTHING
 from workbench.metrics.calendars import micros
-from workbench.metrics.funnel_attempts import attempts
-from workbench.metrics.plain import Codes, Plain
-from workbench.metrics.steps import as_step, check_known, seen
+from workbench.metrics.plain import Codes, Plain, array
+from workbench.metrics.steps import as_step, check_known, column, conditions, seen
 from workbench.metrics.words import words
 from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from workbench.metrics.funnel_definition import FunnelDefinition
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from workbench.metrics.sequences import Rows
 
 MOST_CANDIDATES: Final = 500
+MOST_VALUES: Final = 25
+"""Values of a property that are candidates, the most common ones."""
 MOST_DRAWN: Final = 15
 FALSE_AMONG_CALLED: Final = 0.05
 """A driver is called one where the q-value is below: of those, one in twenty is by chance."""
@@ -152,7 +154,7 @@ def drivers(
     named = tuple(arguments.property_name(name, name="properties") for name in _several(properties))
     keys, finished, begins, ends = _judged(funnel)
     has, only_after = _events(funnel, chosen, (keys, begins, ends), finished)
-    valued = _properties(funnel, named, keys)
+    valued = _properties(funnel, named, (keys, begins))
     kinds = ["event"] * len(has) + ["property"] * len(valued)
     return Drivers(
         frame=_frame(kinds, has | valued, finished, only_after),
@@ -215,15 +217,45 @@ def _events(
     return {event: before[:, place] for place, event in enumerate(events)}, late
 
 
-def _properties(funnel: Funnel, names: Sequence[str], keys: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
-    """Return per value of each field or property whose attempt began with it."""
+def _properties(
+    funnel: Funnel, names: Sequence[str], judged: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> dict[str, NDArray[np.bool_]]:
+    """Return per value of each field or property whose attempt began with it: the values that most began with."""
+    keys, begins = judged
+    own, asked = words(funnel.snapshot.engine), funnel.definition
+    matches, params = conditions(asked.steps[:1], own)
+    instant = asked.reading.instant // timedelta(microseconds=1)
     has = {}
     for name in names:
-        found = attempts(funnel.snapshot, replace(funnel.definition, by=name, attribution=1, top=25))
-        for place, value in enumerate(found.segments):
-            if value != NOTHING:
-                has[f"{name} = {value}"] = np.isin(keys, found.user_key[found.segment == place])
+        text, bound = column(name, "by", own)
+        sql = (
+            f"SELECT user_key, {own.micros('occurred_at')} AS at, {text} AS value FROM events "  # noqa: S608
+            f"WHERE {matches[0]} AND occurred_at <= $now AND {text} IS NOT NULL"
+        )
+        rows = funnel.snapshot.query(sql, {**params, **bound, "now": asked.now})
+        at, values = array(rows["at"]), rows["value"].combine_chunks().dictionary_encode()
+        place = np.searchsorted(keys, array(rows["user_key"]))
+        there = np.append(keys, -1)[place] == array(rows["user_key"])
+        began = there & (np.append(begins, -1)[place] == at - at % instant)
+        for value, persons in _most_common(values, place, np.flatnonzero(began)):
+            has[f"{name} = {value}"] = np.isin(np.arange(len(keys)), persons)
     return has
+
+
+def _most_common(
+    values: pa.DictionaryArray, place: NDArray[np.int64], rows: NDArray[np.int64]
+) -> list[tuple[str, NDArray[np.int64]]]:
+    """Return the values that most people began with, and who; of several at one instant, the first in the alphabet."""
+    texts = values.dictionary.to_pylist()
+    ranks = np.argsort(np.argsort(np.array(texts, dtype=object), kind="stable"), kind="stable")
+    rank = ranks[values.indices.to_numpy()[rows]] if len(rows) else np.zeros(0, dtype=np.int64)
+    order = np.lexsort((rank, place[rows]))
+    persons, first = np.unique(place[rows][order], return_index=True)
+    named = rank[order][first]
+    sizes = np.bincount(named, minlength=len(texts))
+    chosen = [each for each in np.argsort(-sizes, kind="stable")[:MOST_VALUES] if sizes[each]]
+    names = sorted(texts)
+    return [(names[each], persons[named == each]) for each in chosen]
 
 
 def _frame(

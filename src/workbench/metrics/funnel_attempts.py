@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.metrics import segments, sequences
 from workbench.metrics.arguments import Span
-from workbench.metrics.breakdowns import NOTHING, OTHER
+from workbench.metrics.breakdowns import NOTHING, OTHER, PLAIN
 from workbench.metrics.calendars import micros
 from workbench.metrics.funnel_definition import MODES
 from workbench.metrics.plain import Codes, Plain
@@ -169,8 +169,7 @@ def _query(snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str]) -
 def _plain(asked: FunnelDefinition, values: Sequence[str]) -> Plain | None:
     """Return the rows as plain columns, if they are: of whole types of events, and told apart by platform at most."""
     steps = _steps(asked)
-    plain_by = asked.by == "platform" and asked.attribution != "user"
-    if isinstance(asked.by, str) and not plain_by:
+    if isinstance(asked.by, str) and (asked.by not in PLAIN or asked.attribution == "user"):
         return None
     if asked.counting == "sessions" or any(each.where for each in steps):
         return None
@@ -178,9 +177,9 @@ def _plain(asked: FunnelDefinition, values: Sequence[str]) -> Plain | None:
     for place, each in enumerate(steps):
         bits[each.event] = bits.get(each.event, 0) | 1 << place
     codes = [("code", Codes("event_type", bits, wanted=not _needs_all(asked)))]
-    if plain_by:
-        places = {value: _OTHER + place << len(steps) for place, value in enumerate(values, start=1)}
-        codes.append(("code", Codes("platform", places, _OTHER << len(steps), none=_NOTHING)))
+    if isinstance(asked.by, str):
+        places = {value: (_OTHER + place) << len(steps) for place, value in enumerate(values, start=1)}
+        codes.append(("code", Codes(asked.by, places, _OTHER << len(steps), none=_NOTHING)))
     return Plain(micros(asked.now), codes=codes)
 
 

@@ -85,6 +85,8 @@ def found(
     known = seen(snapshot)
     firsts = [known[event.event][0]] if event and event.event in known else [first for first, _ in known.values()]
     periods = calendar(period, min([*firsts, span.now]), span.now, tz)
+    codes = [("wanted", Codes("event_type", {event.event: 1}, wanted=True))] if event else []
+    codes += [("segment", split.codes)] if split.codes else []
     places = {name: place for place, name in enumerate(split.names)}
 
     def work(rows: Runs) -> dict[str, Presence]:
@@ -93,14 +95,10 @@ def found(
         codes = split.places(rows.columns["segment"])
         return {name: _presence(_of(rows, codes == place), periods, span) for name, place in places.items()}
 
-    plain = None if by or (event and event.where) else Plain(micros(span.now), codes=_codes(event))
+    plain = None if (by and not split.codes) or (event and event.where) else Plain(micros(span.now), codes=codes)
     parts = sequences.by_group(snapshot, sql, bound | dict(split.params), work, plain=plain)
     joined = {name: _joined([part[name] for part in parts]) for name in split.names}
     return Found(periods, {name: there for name, there in joined.items() if len(there.user_key) or not by}, sql)
-
-
-def _codes(event: Step | None) -> list[tuple[str, Codes]]:
-    return [("wanted", Codes("event_type", {event.event: 1}, wanted=True))] if event else []
 
 
 def _of(rows: Runs, mine: NDArray[np.bool_]) -> Runs:

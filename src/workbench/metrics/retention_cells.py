@@ -95,22 +95,24 @@ def found(snapshot: Snapshot, asked: RetentionDefinition, periods: Calendar) -> 
         f" WHERE {wanted}"
     )
     params = bound | dict(split.params)
-    parts = sequences.by_group(snapshot, sql, params, lambda rows: _part(rows, asked, periods), plain=_plain(asked))
+    parts = sequences.by_group(
+        snapshot, sql, params, lambda rows: _part(rows, asked, periods), plain=_plain(asked, split.codes)
+    )
     columns = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Returns)}
     entries = Returns(**columns)
     return Returns(entries.user_key, entries.cohort, split.places(entries.segment), entries.came), split.names, sql
 
 
-def _plain(asked: RetentionDefinition) -> Plain | None:
-    """Return the rows as plain columns, if they are: steps without conditions, and nothing broken down."""
-    if asked.by is not None or asked.start.where or (asked.returns and asked.returns.where):
+def _plain(asked: RetentionDefinition, segment: Codes | None) -> Plain | None:
+    """Return the rows as plain columns, if they are: steps without conditions, told apart by a plain column at most."""
+    if (asked.by and not segment) or asked.start.where or (asked.returns and asked.returns.where):
         return None
     other = 0 if asked.returns else 2
     bits = {asked.start.event: other | 1}
     if asked.returns:
         bits[asked.returns.event] = bits.get(asked.returns.event, 0) | 2
-    codes = Codes("event_type", bits, other, wanted=asked.returns is not None)
-    return Plain(micros(asked.now), codes=[("bits", codes)])
+    codes = [("bits", Codes("event_type", bits, other, wanted=asked.returns is not None))]
+    return Plain(micros(asked.now), codes=[*codes, *([("segment", segment)] if segment else [])])
 
 
 def _part(rows: Runs, asked: RetentionDefinition, periods: Calendar) -> Returns:
