@@ -102,7 +102,7 @@ def test_paths_with_an_event_differ_from_those_without():
     assert row["ci_low"] > 0.8
     assert row["pvalue_adjusted"] < 0.001
     assert "differ surely" in answer.reading()
-    assert found.having("buy").definition.with_event == "buy"
+    assert found.having("buy").definition.having == (("buy",),)
 
 
 def test_kinds_of_paths_are_told_by_what_they_have_more_of():
@@ -152,7 +152,7 @@ def test_every_view_draws_and_reads():
     for view in (found.transitions(), found.paths(), found.patterns(2), found.loops(), found.step_matrix("cart")):
         assert view.chart().marks
         assert view.reading()
-        assert view.definition == found.definition
+        assert view.definition.journeys == found.definition
 
 
 @given(

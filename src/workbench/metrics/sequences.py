@@ -80,8 +80,8 @@ def by_person(
 
     Args:
         snapshot: Whom to ask.
-        sql: A SELECT of `user_key`, `at` (microseconds since 1970) and other numeric columns, none of them null. In
-            no particular order, one row per event.
+        sql: A SELECT of `user_key`, `at` (an instant, or microseconds since 1970) and other numeric columns, none of
+            them null. In no particular order, one row per event.
         params: The values bound in it.
         kernel: Takes the rows of one part. It runs in a thread, so what it does should not hold Python's lock.
         tie: The column that orders the rows of one person and instant, where their order matters.
@@ -123,6 +123,9 @@ def ordered(table: pa.Table, *, tie: str | None = None) -> Rows:
 
     columns = {name: _array(table[name]) for name in table.column_names}
     key, at = columns.pop(KEY), columns.pop(AT)
+    if tie is not None and set(columns) == {tie} and len(starts := order.runs(key, MOST_RUNS)):
+        who, first, at, code = order.arranged(key, at, columns[tie], starts)
+        return Rows(who, first, at, {tie: code})
     ties = np.zeros(len(key), dtype=np.int64) if tie is None else columns[tie].astype(np.int64, copy=False)
     if not order.is_ordered(key, at, ties):
         runs = order.runs(key, MOST_RUNS)
@@ -135,8 +138,10 @@ def ordered(table: pa.Table, *, tie: str | None = None) -> Rows:
 
 
 def _array(column: pa.ChunkedArray) -> Column:
-    """Return a column as NumPy, dictionaries as their codes."""
+    """Return a column as NumPy, instants as microseconds since 1970."""
     array = column.combine_chunks()
+    if pa.types.is_timestamp(array.type):
+        return np.asarray(array.cast(pa.timestamp("us", "UTC")).view(pa.int64()).to_numpy())
     if pa.types.is_boolean(array.type):
         return np.asarray(array.to_numpy(zero_copy_only=False))
     return np.asarray(array.to_numpy())
