@@ -10,7 +10,6 @@ import pandas as pd
 
 from workbench.charts.formats import number
 from workbench.charts.spec import Bars, Chart
-from workbench.errors import InvalidArgument
 from workbench.metrics import clustered, significance
 from workbench.metrics.clustered import Sums
 from workbench.metrics.journey_trails import ARROW
@@ -79,11 +78,10 @@ class TransitionDiff(View):
 
 def diff(journeys: Journeys, other: Journeys) -> TransitionDiff:
     """Compare what follows what with other paths."""
-    if journeys.names != other.names:
-        raise InvalidArgument("paths of different events cannot be compared: ask both of the same `events`")
+    known = tuple(sorted({*journeys.names, *other.names}))
     users = np.union1d(journeys.trails.user_key, other.trails.user_key)
-    size = len(journeys.names) + 2
-    one, two = (_walked(each.trails, users) for each in (journeys, other))
+    size = len(known) + 2
+    one, two = (_walked(each.trails.among(known), users) for each in (journeys, other))
     met = np.flatnonzero((np.diff(one.indptr) > 0) | (np.diff(two.indptr) > 0))
     events = [(one[:, mine], two[:, mine], mine) for mine in np.split(met, np.flatnonzero(np.diff(met // size)) + 1)]
     compared = [(here, there, mine) for here, there, mine in events if here.nnz and there.nnz]
@@ -94,7 +92,7 @@ def diff(journeys: Journeys, other: Journeys) -> TransitionDiff:
     pvalue = np.where(np.minimum(here.people, there.people) < _FEWEST, np.nan, pvalue)
     adjusted, tested = np.full(len(pair), np.nan), ~np.isnan(pvalue)
     adjusted[tested] = significance.adjusted(pvalue[tested])
-    names = np.array([*journeys.names, START, END], dtype=object)
+    names = np.array([*known, START, END], dtype=object)
     frame = pd.DataFrame({"from_event": names[pair // size], "to_event": names[pair % size]}).assign(
         probability_out=here.rate, other=there.rate, difference=here.rate - there.rate, ci_low=low, ci_high=high,
         pvalue=pvalue, pvalue_adjusted=adjusted,

@@ -80,6 +80,11 @@ class Trails:
         starts = np.concatenate([[0], np.cumsum(self.lengths[chosen])])
         return replace(self, starts=starts, person=self.person[chosen], code=self.code[rows], at=self.at[rows])
 
+    def among(self, names: tuple[str, ...]) -> Trails:
+        """Count the events among others as well: `names` has all of these, in alphabetical order."""
+        places = np.array([names.index(name) for name in self.names], dtype=np.int16)
+        return replace(self, names=names, code=places[self.code])
+
     def collapsed(self) -> Trails:
         """Leave out events that repeat the one before them in their path."""
         from workbench.metrics.kernels.journeys import fresh  # noqa: PLC0415 - loads Numba

@@ -14,6 +14,7 @@ from workbench.metrics import (
     arguments,
     journey_clusters,
     journey_diff,
+    journey_drop_off,
     journey_paths,
     journey_steps,
     journey_transitions,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from workbench.metrics.arguments import Span
     from workbench.metrics.journey_clusters import Clusters
     from workbench.metrics.journey_diff import TransitionDiff
+    from workbench.metrics.journey_drop_off import DropOff
     from workbench.metrics.journey_paths import Loops, Paths, Patterns
     from workbench.metrics.journey_steps import StepMatrix, StepSankey
     from workbench.metrics.journey_trails import Trails
@@ -123,6 +125,10 @@ class Journeys:
     def clusters(self, k: int | None = None, *, seed: int = 0) -> Clusters:
         """Group paths by what they are made of."""
         return journey_clusters.clusters(self, k, seed=seed)
+
+    def drop_off(self, goal: str | None = None) -> DropOff:
+        """Say how likely the journeys that are still open are to end here, or without reaching a goal."""
+        return journey_drop_off.drop_off(self, goal)
 
     def having(self, *events: str) -> Journeys:
         """Keep the paths that have an event, or several that follow each other."""

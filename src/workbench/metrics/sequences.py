@@ -149,13 +149,19 @@ def _array(column: pa.ChunkedArray) -> Column:
 
 def user_ids(snapshot: Snapshot, keys: NDArray[np.int64]) -> list[str]:
     """Return who is behind some keys: their `user_id`s, sorted."""
+    return sorted(names_of(snapshot, np.unique(keys)))
+
+
+def names_of(snapshot: Snapshot, keys: NDArray[np.int64]) -> list[str]:
+    """Return who is behind each of some keys: their `user_id`s, in the order of the keys."""
     if not len(keys):
         return []
-    found = snapshot.query(_USER_IDS[snapshot.engine], {"keys": [int(key) for key in keys]})
-    return sorted(found["user_id"].to_pylist())
+    found = snapshot.query(_USER_IDS[snapshot.engine], {"keys": [int(key) for key in np.unique(keys)]})
+    names = dict(zip(found["user_key"].to_pylist(), found["user_id"].to_pylist(), strict=True))
+    return [names[int(key)] for key in keys]
 
 
 _USER_IDS: Final = {
-    "duckdb": "SELECT DISTINCT user_id FROM events WHERE user_key IN (SELECT unnest($keys))",
-    "clickhouse": "SELECT DISTINCT user_id FROM events WHERE has($keys, user_key)",
+    "duckdb": "SELECT DISTINCT user_key, user_id FROM events WHERE user_key IN (SELECT unnest($keys))",
+    "clickhouse": "SELECT DISTINCT user_key, user_id FROM events WHERE has($keys, user_key)",
 }
