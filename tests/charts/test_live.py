@@ -52,6 +52,7 @@ def holds(drawn, mark) -> bool:
         case Flow():
             (areas,) = lines(drawn)
             said = [formats.number(amount, drawn.chart.y_format) for _, _, amount in mark.links]
+            assert set(areas.opacities) == {1.0}  # bqplot hides the area inside of a line that is hidden
             return len(areas.y) == len(mark.links) + len(mark.nodes) and set(said) <= {
                 label.rpartition(" · ")[2] for label in areas.labels
             }

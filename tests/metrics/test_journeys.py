@@ -152,6 +152,19 @@ def test_more_than_a_thousand_types_of_events_have_to_be_named():
     assert (len(frame), frame["count"].sum()) == (1001, 1001)
 
 
+def test_a_view_says_what_was_asked_as_a_person_reads_it():
+    found = walked(SHOP, ignore=["buy"])
+    told = found.step_sankey(["view", "cart"], after=1).definition.described()
+    assert (told["sessions"], told["ignore"], told["view"], told["centre"]) == (
+        "30 min",
+        "buy",
+        "step sankey",
+        "view → cart",
+    )
+    assert "centre" not in found.step_matrix().definition.described()
+    assert "view diff · other question journeys, sessions 30 min" in found.diff(found)._repr_html_()
+
+
 def test_nobody_has_no_paths():
     found = walked({})
     for view in views(found):

@@ -44,7 +44,7 @@ def _areas(areas: Sequence[Area], wide: float, tall: float) -> Part:
         "fill_colors": [each.color for each in areas],
         "fill_opacities": [each.opacity for each in areas],
         "colors": [each.color for each in areas],
-        "opacities": [0.0] * len(areas),
+        "opacities": [1.0] * len(areas),  # of the areas as well
         "stroke_width": 0.0,
         "close_path": True,
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from workbench.charts.spec import Bars, Chart
 from workbench.errors import InvalidArgument
+from workbench.metrics.journey_trails import ARROW
 from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
@@ -28,6 +29,20 @@ class ViewDefinition(Definition):
     journeys: JourneyDefinition
     view: str
     options: tuple[tuple[str, Hashable], ...] = ()
+
+    def described(self) -> dict[str, str]:
+        """Return the options of the journeys and of the view, as a person reads them."""
+        told = ((name, written(value)) for name, value in self.options)
+        return {**self.journeys.described(), "view": self.view, **{name: text for name, text in told if text}}
+
+
+def written(value: object) -> str:
+    """Write an option of a view: nothing for none."""
+    if isinstance(value, tuple):
+        return ARROW.join(map(written, value))
+    if isinstance(value, Definition):
+        return ", ".join(f"{name} {text}" for name, text in value.described().items())
+    return "" if value is None else str(value)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
