@@ -146,7 +146,7 @@ class Source:
         from workbench.metrics.kernels.journeys import cut  # noqa: PLC0415 - loads Numba
 
         starts, person = cut(rows.first, rows.at, self.gap)
-        code = (rows.columns["code"] - 1).astype(np.int16)
+        code = np.subtract(rows.columns["code"], 1, dtype=np.int16, casting="unsafe")
         cut_ = Trails(self.names, starts, person, code, rows.at, rows.user_key)
         if "person" in rows.columns:
             cut_ = _of_people(cut_, rows.columns["person"][rows.first[:-1]][person])

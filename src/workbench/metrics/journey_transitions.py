@@ -134,7 +134,7 @@ def _counted(trails: Trails) -> _Counted:
 
     sums, leavers, squares = kernel(trails.starts, trails.person, trails.code, trails.at, len(trails.names))
     pair = np.flatnonzero(sums[0])
-    return _Counted(pair, sums.reshape(len(sums), -1)[:, pair], leavers, squares, trails.paths)
+    return _Counted(pair, sums[:, pair], leavers, squares, trails.paths)
 
 
 def _added(place: NDArray[np.int64], values: NDArray[np.float64], places: int) -> NDArray[np.float64]:

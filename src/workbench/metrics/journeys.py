@@ -206,7 +206,9 @@ def journeys(  # noqa: PLR0913 - a question names all its options
         since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people,
     )  # fmt: skip
     given, bound = gap == "given", {"names": list(names), **span.entries()}
-    sql = _rows(words(snapshot.engine), given=given, few=bool(events or ignore), span=span)
+    times = [time for name in names if name in known for time in known[name]]
+    outside = _outside(span, min(times, default=span.now), max(times, default=span.now))
+    sql = _rows(words(snapshot.engine), given=given, few=bool(events or ignore), outside=outside)
     params = {name: value for name, value in bound.items() if f"${name}" in sql}
     source = Source(
         snapshot=snapshot, sql=sql, params=params, names=names, collapse=bool(collapse),
@@ -215,16 +217,24 @@ def journeys(  # noqa: PLR0913 - a question names all its options
     return Journeys(definition, source)
 
 
-def _rows(own: Words, *, given: bool, few: bool, span: Span) -> str:
+def _rows(own: Words, *, given: bool, few: bool, outside: Sequence[str]) -> str:
     """Write the SELECT of the rows; the less it compares and hands over, the faster it is."""
     code = own.place("event_type", "$names")
     key = f"{own.pair('user_key', 'session_id')} AS user_key, user_key AS person" if given else "user_key"
     conditions = [
         *([own.one_of("event_type", "$names")] if few else []),
         *(["session_id IS NOT NULL"] if given else []),
-        *(["occurred_at >= $since"] if span.since else []),
-        *(["occurred_at < $until"] if span.until else []),
-        "occurred_at <= $now",
+        *outside,
     ]
-    where = " AND ".join(conditions)
-    return f"SELECT {key}, {own.moment('occurred_at')} AS at, {code} AS code FROM events WHERE {where}"  # noqa: S608
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {key}, {own.moment('occurred_at')} AS at, {code} AS code FROM events{where}"  # noqa: S608
+
+
+def _outside(span: Span, first: datetime, last: datetime) -> list[str]:
+    """Return the bounds of a time that leave something out of what there is."""
+    bounds = {
+        "occurred_at >= $since": span.since is not None and first < span.since,
+        "occurred_at < $until": span.until is not None and last >= span.until,
+        "occurred_at <= $now": last > span.now,
+    }
+    return [condition for condition, needed in bounds.items() if needed]

@@ -66,39 +66,42 @@ def transitions(
         the sum of n².
     """
     size = events + 2
-    sums, leavers, squares = np.zeros((5, size, size)), np.zeros(size), np.zeros(size)
-    x, n, met = np.zeros((size, size), np.int64), np.zeros(size), np.empty(size * size, np.int64)
+    sums, leavers, squares = np.zeros((5, size * size)), np.zeros(size), np.zeros(size)
+    x, n, met = np.zeros(size * size, np.int64), np.zeros(size), np.empty(size * size, np.int64)
+    spent = np.zeros(size * size, np.int64)
     path = 0
     while path < len(person):
         who, pairs = person[path], 0
         while path < len(person) and person[path] == who:
+            begin, end = starts[path], starts[path + 1]
             before = events
-            for row in range(starts[path], starts[path + 1] + 1):
-                after = events + 1 if row == starts[path + 1] else int(code[row])
-                if x[before, after] == 0:
-                    met[pairs] = before * size + after
+            for row in range(begin, end + 1):
+                after = int(code[row]) if row < end else events + 1
+                pair = before * size + after
+                if x[pair] == 0:
+                    met[pairs] = pair
                     pairs += 1
-                x[before, after] += 1
-                if before < events and after < events:
-                    sums[2, before, after] += (at[row] - at[row - 1]) / 1e6
+                x[pair] += 1
+                if begin < row < end:
+                    spent[pair] += at[row] - at[row - 1]
                 before = after
             path += 1
         for pair in met[:pairs]:
-            n[pair // size] += x[pair // size, pair % size]
+            n[pair // size] += x[pair]
         for pair in met[:pairs]:
-            before, after = pair // size, pair % size
-            times = float(x[before, after])
-            sums[0, before, after] += times
-            sums[1, before, after] += 1
-            sums[3, before, after] += times * times
-            sums[4, before, after] += times * n[before]
+            times = float(x[pair])
+            sums[0, pair] += times
+            sums[1, pair] += 1
+            sums[2, pair] += spent[pair] / 1e6
+            sums[3, pair] += times * times
+            sums[4, pair] += times * n[pair // size]
         for pair in met[:pairs]:
             before = pair // size
             if n[before] > 0:
                 leavers[before] += 1
                 squares[before] += n[before] * n[before]
             n[before] = 0
-            x[before, pair % size] = 0
+            x[pair] = spent[pair] = 0
     return sums, leavers, squares
 
 
