@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -17,6 +18,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
+from tests.metrics.test_journeys_drop_off import town
 from workbench.bench import Bench
 from workbench.config import Settings
 from workbench.errors import WorkbenchError
@@ -24,7 +26,7 @@ from workbench.events import EVENT_TABLE, Event
 from workbench.store.clickhouse import ClickHouseStore
 from workbench.store.lake import LakeStore
 from workbench.store.memory import MemoryStore
-from workbench.testing import stored
+from workbench.testing import events_of, stored
 
 EXAMPLES = settings.default.max_examples // 25
 PHASES = [Phase.explicit, Phase.generate, *([Phase.shrink] if EXAMPLES > 10 else [])]
@@ -170,7 +172,20 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "raid_facts": lambda bench: bench.raid_facts(now=NOW),
     "profiles": lambda bench: bench.profiles(tz="Europe/Berlin", now=NOW),
     "journeys: transitions": lambda bench: journeys(bench).transitions(),
+    "journeys: a time, some events": lambda bench: journeys(
+        bench, events=[*FUNNEL, ODD], since="2026-03-29", until="2026-10-25T02:30", tz="Europe/Berlin"
+    ).transitions("count"),
+    "journeys: graph": lambda bench: journeys(bench, sessions="2h", collapse=True).graph("probability_in", top=20),
     "journeys: step matrix": lambda bench: journeys(bench).step_matrix(TALK),
+    "journeys: around a run of events": lambda bench: journeys(bench, sessions=None).step_matrix([JOIN, TALK]),
+    "journeys: step sankey": lambda bench: journeys(bench, sessions=None).step_sankey(TALK, top=3),
+    "journeys: clusters": lambda bench: journeys(bench).clusters(2),
+    "journeys: people": lambda bench: [
+        journeys(bench).people(),
+        journeys(bench).transitions().people("(start)", TALK),
+        journeys(bench, sessions=None).step_matrix(TALK).people(TALK, 0),
+        journeys(bench, sessions=None).having(JOIN).without(ODD, STRANGE).people(),
+    ],
     "journeys: paths": lambda bench: journeys(bench, sessions="6h").paths(),
     "journeys: patterns": lambda bench: journeys(bench, sessions=None).patterns(2),
     "journeys: loops": lambda bench: journeys(bench, sessions=None, collapse=True).loops(),
@@ -260,6 +275,21 @@ def assert_equal(one, other):
             assert_equal(one[name], other[name])
     else:
         assert one == other
+
+
+def test_open_journeys_have_the_same_risk(house):
+    """Of made-up tables there are too few journeys to learn from."""
+    table = stored(events_of(town()))
+    house.clear()
+    house.load(table)
+    for goal in (None, "buy"):
+        one, other = (
+            Bench(store, Settings()).journeys(now="2026-01-06T06:00").drop_off(goal)
+            for store in (MemoryStore(table), house)
+        )
+        for name in ("frame", "calibration"):
+            assert_equal(in_utc(getattr(one, name)), in_utc(getattr(other, name)))
+        assert asdict(one.score) == pytest.approx(asdict(other.score), rel=1e-9)
 
 
 def test_every_question_of_a_bench_is_asked():

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from workbench.charts.spec import Band, Bars, Chart, Grid, Line, Points, Slices
+from workbench.charts.spec import Band, Bars, Chart, Flow, Grid, Line, Points, Slices
 
 DAYS = tuple(datetime(2026, 1, 5) + timedelta(days=day) for day in range(60))
 WEEKS = tuple(datetime(2026, 1, 5) + timedelta(weeks=week) for week in range(8))
@@ -125,6 +125,32 @@ WAITING = Chart(
     y_label="median",
     y_format="seconds",
 )
+SANKEY = Chart(
+    title="Where they go from the first event",
+    marks=(
+        Flow(
+            nodes=("view", "help", "cart", "view", "(end)", "buy", "(end)"),
+            links=((0, 2, 40.0), (0, 4, 20.0), (1, 3, 12.0), (1, 4, 3.0), (2, 5, 25.0), (2, 6, 15.0), (3, 6, 12.0)),
+            columns=(0, 0, 1, 1, 1, 2, 2),
+            headings=("0", "+1", "+2"),
+        ),
+    ),
+    y_label="paths",
+    x_label="steps from the first event",
+)
+GRAPH = Chart(
+    title="From event to event",
+    marks=(
+        Flow(
+            nodes=("(start)", "<b>view</b>", "cart $x^2$", "a very long name of an event indeed", "(end)"),
+            links=((0, 1, 1.0), (1, 1, 0.25), (1, 2, 0.5), (2, 1, 0.4), (2, 3, 0.6), (3, 4, 1.0), (1, 4, 0.25)),
+        ),
+    ),
+    y_label="share of what follows the event",
+    y_format="percent",
+)
+LONELY = Chart(title="One link", marks=(Flow(nodes=("a", "b"), links=((0, 1, 1.0),)),))
+NOWHERE = Chart(title="Nothing goes anywhere", marks=(Flow(nodes=("a", "b"), links=((0, 1, 0.0),), columns=(0, 1)),))
 HOSTILE = Chart(
     title='<script>alert("x")</script> & $x^2$ \x00\x1b[31m ' + "very long " * 30,
     marks=(

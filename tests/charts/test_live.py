@@ -11,7 +11,7 @@ import pytest
 from workbench.charts import formats
 from workbench.charts.live import figure, sparkline, update
 from workbench.charts.live_marks import HeatMap
-from workbench.charts.spec import Band, Bars, Chart, Grid, Line, Points, Slices
+from workbench.charts.spec import Band, Bars, Chart, Flow, Grid, Line, Points, Slices
 
 
 def marks(drawn, kind):
@@ -49,6 +49,13 @@ def holds(drawn, mark) -> bool:
             return equal(marks(drawn, HeatMap)[0].color, mark.values)
         case Slices():
             return equal(marks(drawn, bqplot.Pie)[0].sizes, mark.values)
+        case Flow():
+            (areas,) = lines(drawn)
+            said = [formats.number(amount, drawn.chart.y_format) for _, _, amount in mark.links]
+            assert set(areas.opacities) == {1.0}  # bqplot hides the area inside of a line that is hidden
+            return len(areas.y) == len(mark.links) + len(mark.nodes) and set(said) <= {
+                label.rpartition(" · ")[2] for label in areas.labels
+            }
 
 
 def test_a_figure_holds_exactly_the_numbers_of_its_chart(chart):
@@ -90,13 +97,18 @@ def test_a_duration_is_read_in_hours_on_the_axis(charts):
     assert list(vertical.tick_labels) == ["0", "3600", "7200", "10800"]
 
 
+def test_an_arrow_and_a_node_say_what_they_are_under_the_mouse(charts):
+    (dots,) = marks(figure(charts.sankey), bqplot.Scatter)
+    assert {"view → cart · 40", "cart · 40", "(end) · 23"} <= set(dots.names.tolist())
+
+
 def test_cells_without_a_value_are_hidden(charts):
     heat = marks(figure(charts.retention), HeatMap)[0]
     assert len(heat.selected) == np.isfinite(heat.color).sum()
     assert heat.unselected_style["opacity"] == "0"
 
 
-@pytest.mark.parametrize("name", ["empty", "all_nan"])
+@pytest.mark.parametrize("name", ["empty", "all_nan", "nowhere"])
 def test_without_numbers_a_figure_says_so(charts, name):
     drawn = figure(getattr(charts, name))
     assert "no data" in texts(drawn)

@@ -69,7 +69,12 @@ def test_a_ring_says_how_much_and_what_share(charts):
     assert {"discord", "52,310", "61.6%", "84,877"} <= set(texts(charts.platforms))
 
 
-@pytest.mark.parametrize("name", ["empty", "all_nan"])
+def test_a_sankey_names_its_nodes_and_columns_and_a_graph_its_heaviest_arrows(charts):
+    assert {"view", "(end)", "buy", "0", "+1", "+2", charts.sankey.x_label} <= set(texts(charts.sankey))
+    assert {"<b>view</b>", "cart $x^2$", "100%", "60%"} <= set(texts(charts.graph))
+
+
+@pytest.mark.parametrize("name", ["empty", "all_nan", "nowhere"])
 def test_without_numbers_a_chart_says_so(charts, name):
     assert "no data" in texts(getattr(charts, name))
 

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,10 +21,6 @@ def walked(people, **options):
 
 def paths(found):
     return dict(zip(found.paths(1000).frame["path"], found.paths(1000).frame["paths"], strict=True))
-
-
-def edges(found):
-    return {(row.from_event, row.to_event): row for row in found.transitions().frame.itertuples()}
 
 
 SHOP = {"ann": "view:0 view:1 cart:2 view:100 cart:101 buy:105", "bob": "view:0 cart:40"}
@@ -58,51 +53,52 @@ def test_repeats_can_be_one_and_events_left_out():
     assert paths(walked(SHOP, events=["buy"])) == {"buy": 1}
 
 
-def test_what_follows_what_is_weighed_in_five_ways():
-    found = edges(walked(SHOP))
-    row = found["view", "cart"]
-    assert (row.count, row.share, row.per_path, row.probability_out, row.probability_in) == (2, 2 / 12, 0.5, 0.5, 2 / 3)
-    assert (row.people, row.mean_seconds) == (1, 60.0)
-    assert found["(start)", "view"].probability_out == 0.75
-    assert found["buy", "(end)"].count == 1
+def test_paths_of_a_time_are_cut_at_its_ends():
+    found = walked(SHOP, since="2026-01-05T00:01", until="2026-01-05T01:41", now="2026-01-05T01:40")
+    assert paths(found) == {"view → cart": 1, "view": 1, "cart": 1}
 
 
-def test_the_step_matrix_looks_around_an_event():
-    frame = walked(SHOP).step_matrix("cart", before=1, after=1).frame.set_index(["event", "step"])["paths"]
-    assert (frame["view", -1], frame["(start)", -1], frame["cart", 0], frame["buy", 1], frame["(end)", 1]) == (
-        2,
-        1,
-        3,
-        1,
-        2,
-    )
+def test_paths_are_kept_by_an_event_or_by_several_that_follow_each_other():
+    found = walked(SHOP, sessions=None)
+    assert paths(found.having("buy")) == {"view → view → cart → view → cart → buy": 1}
+    assert paths(found.having("cart", "view")) == paths(found.having("buy"))
+    assert paths(found.having("cart").without("cart", "view")) == {"view → cart": 1}
+    kept = found.having("cart").without("cart", "view").definition
+    assert (kept.having, kept.without) == ((("cart",),), (("cart", "view"),))
+    assert found.without("buy").people() == ["bob"]
 
 
-def test_the_step_matrix_begins_with_the_first_event():
-    answer = walked(SHOP).step_matrix(after=2)
-    frame = answer.frame.set_index(["event", "step"])["share"]
-    assert (frame["view", 0], frame["cart", 0], frame["cart", 1], frame["(end)", 2]) == (0.75, 0.25, 0.25, 0.5)
-    assert "Of 4 paths with the first event, 50.0% end right after it" in answer.reading()
+def test_the_most_common_paths_count_paths_and_people():
+    found = walked({"ann": "view:0 view:100", "bob": "view:0 cart:1"})
+    frame = found.paths().frame.set_index("path")
+    assert frame.loc["view"].tolist() == [1, 2, 2 / 3, 1]
+    assert found.paths().people("view") == ["ann"]
+    with pytest.raises(InvalidArgument, match="no path 'buy'"):
+        found.paths().people("buy")
+
+
+def test_long_paths_that_begin_alike_are_told_apart():
+    way = " ".join(f"a:{minute}" for minute in range(12))
+    answer = walked({"ann": way, "bob": f"{way} b:12", "cem": f"{way} c:12"}).paths()
+    names = answer.frame["path"].tolist()
+    assert len(set(names)) == 3
+    assert sorted(person for name in names for person in answer.people(name)) == ["ann", "bob", "cem"]
 
 
 def test_patterns_count_paths_and_not_times():
     found = walked({"ann": "a:0 b:1 a:2 b:3 a:4"})
-    assert found.patterns(2).frame[["pattern", "paths"]].to_numpy().tolist() == [["a → b", 1], ["b → a", 1]]
+    rows = found.patterns(2).frame[["pattern", "paths", "people", "times"]]
+    assert rows.to_numpy().tolist() == [["a → b", 1, 1, 2], ["b → a", 1, 1, 2]]
     assert found.patterns(2).people("a → b") == ["ann"]
-    assert found.loops().frame["loop"].tolist() == ["a → b → a", "b → a → b"]
+    assert found.patterns(2).people(["a", "b", "a", "b"]) == ["ann"]
+    assert found.patterns(2).people(["b", "b"]) == []
 
 
-def test_paths_with_an_event_differ_from_those_without():
-    people = {f"buyer {number}": "view:0 cart:1 buy:2" for number in range(40)}
-    people |= {f"other {number}": "view:0 help:1" for number in range(40)}
-    found = walked(people)
-    answer = found.having("buy").diff(found.without("buy"))
-    row = answer.frame.set_index(["from_event", "to_event"]).loc[("view", "cart")]
-    assert (row["probability_out"], row["other"], row["difference"]) == (1.0, 0.0, 1.0)
-    assert row["ci_low"] > 0.8
-    assert row["pvalue_adjusted"] < 0.001
-    assert "differ surely" in answer.reading()
-    assert found.having("buy").definition.with_event == "buy"
+def test_loops_are_repeats_and_ways_there_and_back():
+    answer = walked({"ann": "a:0 b:1 a:2 a:3", "bob": "a:0 a:1 a:2"}).loops()
+    assert dict(zip(answer.frame["loop"], answer.frame["people"], strict=True)) == {"a → a": 2, "a → b → a": 1}
+    assert answer.people("a → b → a") == ["ann"]
+    assert "a → a, in 100.0% of the paths" in answer.reading()
 
 
 def test_kinds_of_paths_are_told_by_what_they_have_more_of():
@@ -129,30 +125,75 @@ def test_unknown_events_and_bad_bounds_are_refused():
     found = walked(SHOP)
     for ask, wrong in (
         (found.step_matrix, "wiew"),
+        (found.step_matrix, []),
+        (found.step_sankey, ["view", "wiew"]),
         (found.patterns, 0),
         (found.patterns, 6),
         (found.paths, 0),
         (found.having, "x"),
+        (found.transitions, "weight"),
+        (found.graph, "probability"),
+        (found.drop_off, "wiew"),
     ):
         with pytest.raises(InvalidArgument):
             ask(wrong)
     with pytest.raises(InvalidArgument, match="sessions"):
         walked(SHOP, sessions="0m")
+    with pytest.raises(InvalidArgument, match="several that follow each other"):
+        found.having()
+
+
+def test_more_than_a_thousand_types_of_events_have_to_be_named():
+    many = {"ann": " ".join(f"e{number}:{number}" for number in range(1001))}
+    with pytest.raises(InvalidArgument, match="at most 1,000 types of events can be followed, got 1,001"):
+        walked(many)
+    assert walked(many, ignore=["e0"], sessions=None).trails.lengths.tolist() == [1000]
+    frame = walked(many, ignore=["e0"], sessions=None).transitions().frame
+    assert (len(frame), frame["count"].sum()) == (1001, 1001)
+
+
+def test_a_view_says_what_was_asked_as_a_person_reads_it():
+    found = walked(SHOP, ignore=["buy"])
+    told = found.step_sankey(["view", "cart"], after=1).definition.described()
+    assert (told["sessions"], told["ignore"], told["view"], told["centre"]) == (
+        "30 min",
+        "buy",
+        "step sankey",
+        "view → cart",
+    )
+    assert "centre" not in found.step_matrix().definition.described()
+    assert "view diff · other question journeys, sessions 30 min" in found.diff(found)._repr_html_()
 
 
 def test_nobody_has_no_paths():
     found = walked({})
-    for view in (found.transitions(), found.paths(), found.patterns(), found.loops(), found.step_matrix()):
+    for view in views(found):
         assert view.reading()
-        assert view.chart().marks == () or not view.frame["paths"].any()
+        assert view.chart().marks == ()
+    assert found.people() == []
+    with pytest.raises(NotEnoughData, match="0 paths"):
+        found.clusters()
+    with pytest.raises(NotEnoughData, match="0 journeys are over"):
+        found.drop_off()
 
 
-def test_every_view_draws_and_reads():
+def views(found, centre=None):
+    return (
+        found.transitions(), found.graph(), found.step_matrix(centre), found.step_sankey(centre), found.paths(),
+        found.patterns(2), found.loops(), found.diff(found),
+    )  # fmt: skip
+
+
+def test_every_view_draws_and_reads_and_says_what_it_is():
     found = walked(SHOP)
-    for view in (found.transitions(), found.paths(), found.patterns(2), found.loops(), found.step_matrix("cart")):
+    every = views(found, "cart")
+    for view in every:
         assert view.chart().marks
         assert view.reading()
-        assert view.definition == found.definition
+        assert view.definition.journeys == found.definition
+        assert view.to_dict()["definition"]["view"] == view.definition.view
+    assert len({view.definition.fingerprint for view in every}) == len(every)
+    assert found.paths(5).definition != found.paths(6).definition
 
 
 @given(
@@ -165,30 +206,37 @@ def test_every_view_draws_and_reads():
     st.booleans(),
 )
 def test_views_are_those_of_a_slow_walk(people, gap, collapse):
-    journeys_ = {who: " ".join(f"{event}:{minute}" for event, minute in events) for who, events in people.items()}
-    found = walked(journeys_, sessions=None if gap is None else f"{gap}m", collapse=collapse)
+    written = {who: " ".join(f"{event}:{minute}" for event, minute in events) for who, events in people.items()}
+    found = walked(written, sessions=None if gap is None else f"{gap}m", collapse=collapse)
     slow = [(who, path) for who, events in people.items() for path in cut(events, gap, collapse)]
-    assert paths(found) == Counter(" → ".join(path) for _, path in slow)
-    counts, there = Counter(), defaultdict(set)
+    whole = defaultdict(list)
     for who, path in slow:
-        for pair in pairwise(["(start)", *path, "(end)"]):
-            counts[pair] += 1
-            there[pair].add(who)
-    assert {pair: (row.count, row.people) for pair, row in edges(found).items()} == {
-        pair: (count, len(there[pair])) for pair, count in counts.items()
-    }
-    for pair, who in there.items():
-        assert found.transitions().people(*pair) == sorted(who)
-    runs = Counter(run for _, path in slow for run in {" → ".join(path[at : at + 2]) for at in range(len(path) - 1)})
-    frame = found.patterns(2, top=1000).frame
-    assert dict(zip(frame["pattern"], frame["paths"], strict=True)) == runs
-    matrix = found.step_matrix("a", before=1, after=1) if any("a" in path for _, path in slow) else None
-    if matrix is not None:
-        at = [(path, path.index("a")) for _, path in slow if "a" in path]
-        ended = sum(place + 1 == len(path) for path, place in at)
-        rows = matrix.frame.set_index(["event", "step"])["paths"]
-        assert (matrix.paths, rows["(end)", 1]) == (len(at), ended)
-        assert np.isclose(matrix.frame.groupby("step")["share"].sum(), 1).all()
+        whole[" → ".join(path)].append(who)
+    agree(found.paths(1000), "path", whole)
+    runs = defaultdict(list)
+    for who, path in slow:
+        for run in {" → ".join(path[at : at + 2]) for at in range(len(path) - 1)}:
+            runs[run].append(who)
+    agree(found.patterns(2, top=1000), "pattern", runs)
+    agree(found.loops(), "loop", slow_loops(slow))
+
+
+def agree(answer, column, expected):
+    """Compare paths and people of each row with lists of who had each path."""
+    rows = answer.frame.set_index(column)[["paths", "people"]].T.to_dict("list")
+    assert rows == {name: [len(who), len(set(who))] for name, who in expected.items()}
+    for name, who in expected.items():
+        assert answer.people(name) == sorted(set(who))
+
+
+def slow_loops(slow):
+    found = defaultdict(list)
+    for who, path in slow:
+        twice = {f"{a} → {b}" for a, b in pairwise(path) if a == b}
+        back = {f"{a} → {b} → {c}" for a, b, c in zip(path, path[1:], path[2:], strict=False) if a == c != b}
+        for loop in twice | back:
+            found[loop].append(who)
+    return found
 
 
 def cut(events, gap, collapse):

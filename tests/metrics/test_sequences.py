@@ -29,6 +29,19 @@ def test_rows_come_by_person_then_time_then_tie(given_rows):
     assert sorted(found) == sorted(given_rows)
 
 
+@given(st.lists(st.lists(st.tuples(NEAR, NEAR, NEAR), max_size=8), max_size=6))
+def test_runs_of_rows_that_have_but_a_tie_come_in_the_same_order(runs):
+    rows = [row for run in runs for row in sorted(run, key=lambda row: row[0])]
+    columns = zip(*rows, strict=True) if rows else [[]] * 3
+    table = pa.table([pa.array(list(column), pa.int64()) for column in columns], names=["user_key", "at", "tie"])
+    assert walked(sequences.ordered(table, tie="tie")) == sorted(rows)
+
+
+def test_instants_are_microseconds():
+    at = pa.array([2, 1], pa.timestamp("us", "Europe/Berlin"))
+    assert sequences.ordered(pa.table({"user_key": [1, 1], "at": at})).at.tolist() == [1, 2]
+
+
 def test_a_tie_decides_between_rows_of_one_instant():
     columns = {"user_key": [1, 1, 1], "at": [5, 5, 4], "tie": [2, 1, 9], "n": [20, 10, 0]}
     arrays = {name: np.array(column) for name, column in columns.items()}
@@ -61,3 +74,5 @@ def test_people_behind_keys_are_named_in_order():
     snapshot = store_of({"bob": "a:0 b:1", "ann": "a:0", "cy": "a:0"}).snapshot()
     assert sequences.user_ids(snapshot, np.array([user_key("bob"), user_key("ann")])) == ["ann", "bob"]
     assert sequences.user_ids(snapshot, np.array([], dtype=np.int64)) == []
+    keys = np.array([user_key(name) for name in ("cy", "ann", "cy")])
+    assert sequences.names_of(snapshot, keys) == ["cy", "ann", "cy"]

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, TypeGuard
 
 from workbench.charts import formats
-from workbench.charts.spec import Band, Bars, Grid, Line, Points, Slices
+from workbench.charts.spec import Band, Bars, Flow, Grid, Line, Points, Slices
 from workbench.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -143,6 +143,8 @@ def _has_value(mark: Mark) -> bool:
         return any(value is not None and math.isfinite(value) for row in mark.values for value in row)
     if isinstance(mark, Slices):
         return sum(value for value in mark.values if math.isfinite(value)) > 0
+    if isinstance(mark, Flow):
+        return any(math.isfinite(amount) and amount > 0 for _, _, amount in mark.links)
     return next(heights(mark), None) is not None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.charts import axes, formats, look, shapes
 from workbench.charts.axes import Axis
-from workbench.charts.spec import Band, Bars, Grid, Line, Points, Slices
+from workbench.charts.spec import Band, Bars, Flow, Grid, Line, Points, Slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ _PLOT_SHARE = 0.85
 _SMALLEST = 60
 """No plot is lower or narrower than this, whatever size is asked for."""
 _HEIGHT = 360
+_FLOW_HEIGHT = 500
 _CELL = 26
 _GLYPHS: dict[type, str] = {Line: "━━", Band: "■", Bars: "■", Points: "●"}
 
@@ -78,7 +79,7 @@ def lay_out(chart: Chart, x: Axis, y: Axis, *, width: int, height: int | None) -
     top, above = _above(chart, left, wide)
     bottom, below = _below(chart, x, turn, left=left, width=wide)
     grid = _grid(chart)
-    tall = top + bottom + _CELL * max(len(grid.rows), 4) if grid else _HEIGHT
+    tall = top + bottom + _CELL * max(len(grid.rows), 4) if grid else _FLOW_HEIGHT if _flow(chart) else _HEIGHT
     size = max(height or round(tall), round(top + bottom) + _SMALLEST)
     return Layout(wide, size, top, right, bottom, left, (*above, *below), labels, turn)
 
@@ -106,12 +107,21 @@ def _places(names: tuple[str, ...], labels: tuple[str, ...]) -> Axis:
     return Axis(-0.5, len(names) - 0.5, tuple(float(place) for place in range(len(names))), labels, names)
 
 
+def has_axes(chart: Chart) -> bool:
+    """Tell whether a chart stands on axes: neither a ring nor a flow does."""
+    return not any(isinstance(mark, Slices | Flow) for mark in chart.marks)
+
+
+def _flow(chart: Chart) -> bool:
+    return any(isinstance(mark, Flow) for mark in chart.marks)
+
+
 def _grid(chart: Chart) -> Grid | None:
     return next((mark for mark in chart.marks if isinstance(mark, Grid)), None)
 
 
 def _sides(chart: Chart, y: Axis) -> tuple[float, float]:
-    if any(isinstance(mark, Slices) for mark in chart.marks):
+    if not has_axes(chart):
         return EDGE, EDGE
     widest = max((look.text_width(label, look.SMALL) for label in y.labels), default=0)
     return EDGE + round(widest) + 8, 22
@@ -177,12 +187,12 @@ def _glyph(mark: Mark) -> str:
 
 def _below(chart: Chart, x: Axis, turn: int, *, left: float, width: int) -> tuple[float, tuple[Text, ...]]:
     """Stack ticks, the axis' label and the note; return the height that they take."""
-    ticked = not axes.is_empty(chart) and not any(isinstance(mark, Slices) for mark in chart.marks)
+    ticked = not axes.is_empty(chart) and has_axes(chart)
     longest = max((look.text_width(label[:_LONGEST_NAME], look.SMALL) for label in x.labels), default=0)
     at = (10 + round(longest * _SLOPE) + 8 if turn else 24) if ticked else 4
     texts = []
     label = chart.x_label or _years(x)
-    if label and ticked:
+    if label and (ticked or _flow(chart)):
         texts.append(Text(formats.shorten(label, 90), 0, at + _ROW / 2, below=True, size=look.SMALL))
         at += _ROW
     letters = look.letters(width - 2 * EDGE, look.SMALL)

@@ -8,7 +8,8 @@ import bqplot
 import numpy as np
 
 from workbench.charts import axes, look, shapes
-from workbench.charts.spec import Grid, Slices
+from workbench.charts.layout import has_axes
+from workbench.charts.spec import Grid
 
 if TYPE_CHECKING:
     from workbench.charts.axes import Axis
@@ -41,8 +42,8 @@ def scales(chart: Chart, x: Axis, y: Axis) -> dict[str, Plan]:
 
 
 def drawn_axes(chart: Chart, x: Axis, y: Axis, layout: Layout) -> list[Plan]:
-    """Return the axes of a chart: none for a ring or an empty chart, else light rules and a base line."""
-    if axes.is_empty(chart) or any(isinstance(mark, Slices) for mark in chart.marks):
+    """Return the axes of a chart: none for a ring, a flow or an empty chart, else light rules and a base line."""
+    if axes.is_empty(chart) or not has_axes(chart):
         return []
     ticks = {"font-size": f"{look.SMALL}px", "fill": look.MUTED}
     bottom = {"tick_style": {**ticks, "text-anchor": "end" if layout.turn else "middle"}, "tick_rotate": layout.turn}

@@ -10,10 +10,10 @@ import numpy as np
 from bqplot.traits import array_dimension_bounds, array_serialization
 from traittypes import Array
 
-from workbench.charts import axes, formats, live_parts, look, shapes
+from workbench.charts import axes, formats, live_flow, live_parts, look, shapes
 from workbench.charts.live_parts import Part
 from workbench.charts.ring import HOLE, ring
-from workbench.charts.spec import Band, Bars, Grid, Line, Points, Slices
+from workbench.charts.spec import Band, Bars, Flow, Grid, Line, Points, Slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,6 +68,8 @@ def _marks(chart: Chart, x: Axis, layout: Layout) -> Iterator[Part]:
                 yield from _grid(chart, mark, layout)
             case Slices():
                 yield from _slices(chart, mark, layout)
+            case Flow():
+                yield from live_flow.parts(chart, mark, layout)
 
 
 def _base() -> Part:

@@ -78,7 +78,21 @@ class Slices:
     values: tuple[float, ...]
 
 
-Mark: TypeAlias = Line | Band | Bars | Points | Grid | Slices
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flow:
+    """Amounts that go from node to node: a Sankey where nodes stand in columns, else a graph of arrows."""
+
+    nodes: tuple[str, ...]
+    """In a column from the top; of a graph, the first at the left and the last at the right."""
+    links: tuple[tuple[int, int, float], ...]
+    """From which node, to which (places in `nodes`), and how much."""
+    columns: tuple[int, ...] = ()
+    """The column of each node, 0-based; empty for a graph."""
+    headings: tuple[str, ...] = ()
+    """What stands above each column."""
+
+
+Mark: TypeAlias = Line | Band | Bars | Points | Grid | Slices | Flow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from matplotlib.collections import LineCollection, PatchCollection
-from matplotlib.patches import Rectangle, Wedge
+from matplotlib.patches import Polygon, Rectangle, Wedge
 
-from workbench.charts import axes, formats, look, shapes
+from workbench.charts import axes, flow_graph, flow_sankey, formats, look, shapes
+from workbench.charts.layout import has_axes
 from workbench.charts.ring import HOLE, ring
-from workbench.charts.spec import Band, Bars, Grid, Line, Points, Slices
+from workbench.charts.spec import Band, Bars, Flow, Grid, Line, Points, Slices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def draw(area: Axes, chart: Chart, plan: tuple[Axis, Axis], layout: Layout) -> None:
     """Draw the marks in their order."""
     x, y = plan
-    if not any(isinstance(mark, Slices) for mark in chart.marks):
+    if has_axes(chart):
         _axes(area, x, y, layout, grid=any(isinstance(mark, Grid) for mark in chart.marks))
     slots = shapes.slots(chart, x)
     for place, (mark, color) in enumerate(zip(chart.marks, shapes.colors(chart), strict=True)):
@@ -42,6 +43,8 @@ def draw(area: Axes, chart: Chart, plan: tuple[Axis, Axis], layout: Layout) -> N
                 _grid(area, chart, mark, layout)
             case Slices():
                 _slices(area, chart, mark, layout)
+            case Flow():
+                _flow(area, chart, mark, layout)
 
 
 def _axes(area: Axes, x: Axis, y: Axis, layout: Layout, *, grid: bool) -> None:
@@ -131,3 +134,17 @@ def _slices(area: Axes, chart: Chart, slices: Slices, layout: Layout) -> None:
             area.text(text.at, row.y, text.words, color=text.ink, size=look.BODY, ha=text.align, va="center_baseline")
     x, y = drawn.center
     area.text(x, y, drawn.total, ha="center", va="center_baseline", size=drawn.size, weight="bold", color=look.INK)
+
+
+def _flow(area: Axes, chart: Chart, flow: Flow, layout: Layout) -> None:
+    wide, tall = layout.plot
+    area.set_xlim(0, wide)
+    area.set_ylim(tall, 0)
+    drawn = (flow_sankey if flow.columns else flow_graph).drawing(chart, flow, layout.plot)
+    outlines = [Polygon(each.outline, closed=True) for each in drawn.areas]
+    inks = [(each.color, each.opacity) for each in drawn.areas]
+    area.add_collection(PatchCollection(outlines, facecolors=inks, linewidths=0))
+    for text in drawn.texts:
+        area.text(
+            text.at[0], text.at[1], text.words, color=text.ink, size=text.size, ha=text.align, va="center_baseline"
+        )

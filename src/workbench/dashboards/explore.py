@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.charts.clicks import Click
     from workbench.metrics.correlation import PlatformCorrelation
     from workbench.metrics.funnels import Funnel
-    from workbench.metrics.journey_views import Transitions
+    from workbench.metrics.journey_transitions import Transitions
     from workbench.metrics.retention import Retention
     from workbench.metrics.stickiness import Stickiness
 

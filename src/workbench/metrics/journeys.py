@@ -4,27 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 import numpy as np
 
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, journey_clusters, journey_diff, journey_views, sequences
+from workbench.metrics import (
+    arguments,
+    journey_clusters,
+    journey_diff,
+    journey_drop_off,
+    journey_paths,
+    journey_steps,
+    journey_transitions,
+    sequences,
+)
+from workbench.metrics.journey_trails import Source
+from workbench.metrics.journey_view import events_of
 from workbench.metrics.steps import as_step, check_known, seen
 from workbench.metrics.words import words
 from workbench.results import Definition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
 
     from numpy.typing import NDArray
 
+    from workbench.metrics.arguments import Span
     from workbench.metrics.journey_clusters import Clusters
     from workbench.metrics.journey_diff import TransitionDiff
-    from workbench.metrics.journey_views import Loops, Paths, Patterns, StepMatrix, Transitions
-    from workbench.metrics.sequences import Rows
+    from workbench.metrics.journey_drop_off import DropOff
+    from workbench.metrics.journey_paths import Loops, Paths, Patterns
+    from workbench.metrics.journey_steps import StepMatrix, StepSankey
+    from workbench.metrics.journey_trails import Trails
+    from workbench.metrics.journey_transitions import Graph, Transitions, Weight
+    from workbench.metrics.words import Words
     from workbench.store.base import Snapshot
+
+Result = TypeVar("Result")
 
 GAP: Final = "30m"
 MOST_EVENTS: Final = 1_000
@@ -40,60 +59,12 @@ class JourneyDefinition(Definition):
     events: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
     collapse: bool = False
-    with_event: str | None = None
-    without_event: str | None = None
+    having: tuple[tuple[str, ...], ...] = ()
+    without: tuple[tuple[str, ...], ...] = ()
     since: datetime | None
     until: datetime | None
     now: datetime
     tz: str
-
-
-@dataclass(frozen=True, slots=True)
-class Trails:
-    """Paths in columns.
-
-    Attributes:
-        names: The events, in alphabetical order.
-        starts: Where each path begins in `code` and `at`; and behind the last where it ends.
-        person: Place of each path's person in `user_key`; the paths of a person follow each other.
-        code: Place of each event in `names`.
-        at: When each was, in microseconds since 1970.
-        user_key: Who.
-    """
-
-    names: tuple[str, ...]
-    starts: NDArray[np.int64]
-    person: NDArray[np.int64]
-    code: NDArray[np.int16]
-    at: NDArray[np.int64]
-    user_key: NDArray[np.int64]
-
-    @property
-    def paths(self) -> int:
-        """How many there are."""
-        return len(self.person)
-
-    def place(self, event: str) -> int:
-        """Return the place of an event.
-
-        Raises:
-            InvalidArgument: No path has it.
-        """
-        if event not in self.names:
-            raise InvalidArgument(f"no path has {arguments.unknown(event, self.names)}")
-        return self.names.index(event)
-
-    def having(self, event: str) -> NDArray[np.bool_]:
-        """Say of each path whether it has an event."""
-        owner = np.repeat(np.arange(self.paths), np.diff(self.starts))
-        return np.isin(np.arange(self.paths), owner[self.code == self.place(event)])
-
-    def only(self, chosen: NDArray[np.bool_]) -> Trails:
-        """Keep some paths."""
-        lengths = np.diff(self.starts)
-        rows = np.repeat(chosen, lengths)
-        starts = np.concatenate([[0], np.cumsum(lengths[chosen])])
-        return replace(self, starts=starts, person=self.person[chosen], code=self.code[rows], at=self.at[rows])
 
 
 @dataclass(frozen=True)
@@ -101,58 +72,89 @@ class Journeys:
     """The paths of people, to be looked at from several sides; each view is an answer of its own."""
 
     definition: JourneyDefinition
-    trails: Trails
-    sql: str
-    data_version: str
-    snapshot: Snapshot
+    source: Source
+    chosen: Trails | None = None
+    """Those that were kept of all paths, if some were left out."""
 
-    def transitions(self) -> Transitions:
-        """Count what follows what; see `journey_views.Transitions`."""
-        return journey_views.transitions(self)
+    @cached_property
+    def trails(self) -> Trails:
+        """The paths, read when a view first needs them all at once."""
+        return self.source.whole() if self.chosen is None else self.chosen
 
-    def step_matrix(self, centre: str | None = None, *, before: int = 4, after: int = 8) -> StepMatrix:
-        """Say where paths are some steps before and after an event, or after their start."""
-        return journey_views.step_matrix(self, centre, before=before if centre else 0, after=after)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The events that paths can have."""
+        return self.source.names
+
+    def each(self, kernel: Callable[[Trails], Result]) -> list[Result]:
+        """Give the paths to a kernel: those that are there already, or part by part as they are read."""
+        if self.chosen is not None or "trails" in vars(self):
+            return [kernel(self.trails)]
+        return self.source.each(kernel)
+
+    def transitions(self, weight: Weight = "probability_out") -> Transitions:
+        """Count what follows what; see `journey_transitions.Transitions`."""
+        return journey_transitions.transitions(self, weight)
+
+    def graph(self, weight: Weight = "count", *, top: int = 30) -> Graph:
+        """Draw the heaviest steps as a graph of events; ask for `collapse=True` to leave out loops of one event."""
+        return journey_transitions.graph(self, weight, top=top)
+
+    def step_matrix(self, centre: str | Sequence[str] | None = None, *, before: int = 4, after: int = 8) -> StepMatrix:
+        """Say where paths are some steps before and after an event or a run of events, or after their start."""
+        return journey_steps.step_matrix(self, centre, before=before, after=after)
+
+    def step_sankey(
+        self, centre: str | Sequence[str] | None = None, *, before: int = 2, after: int = 4, top: int = 6
+    ) -> StepSankey:
+        """Say who goes on to where, step by step around an event or a run of events, or from the start."""
+        return journey_steps.step_sankey(self, centre, before=before, after=after, top=top)
 
     def paths(self, top: int = 20) -> Paths:
         """List the most common whole paths."""
-        return journey_views.paths(self, top)
+        return journey_paths.paths(self, top)
 
     def patterns(self, length: int = 3, *, top: int = 20) -> Patterns:
         """List the most common runs of events inside paths."""
-        return journey_views.patterns(self, length, top=top)
+        return journey_paths.patterns(self, length, top=top)
 
     def loops(self) -> Loops:
         """Count events that repeat, and ways there and back."""
-        return journey_views.loops(self)
+        return journey_paths.loops(self)
 
     def clusters(self, k: int | None = None, *, seed: int = 0) -> Clusters:
         """Group paths by what they are made of."""
         return journey_clusters.clusters(self, k, seed=seed)
 
-    def having(self, event: str) -> Journeys:
-        """Keep the paths that have an event."""
-        return replace(
-            self,
-            definition=replace(self.definition, with_event=event),
-            trails=self.trails.only(self.trails.having(event)),
-        )
+    def drop_off(self, goal: str | None = None) -> DropOff:
+        """Say how likely the journeys that are still open are to end here, or without reaching a goal."""
+        return journey_drop_off.drop_off(self, goal)
 
-    def without(self, event: str) -> Journeys:
-        """Keep the paths that do not have an event."""
-        return replace(
-            self,
-            definition=replace(self.definition, without_event=event),
-            trails=self.trails.only(~self.trails.having(event)),
-        )
+    def having(self, *events: str) -> Journeys:
+        """Keep the paths that have an event, or several that follow each other."""
+        definition = replace(self.definition, having=(*self.definition.having, events))
+        return self._only(events, definition, there=True)
+
+    def without(self, *events: str) -> Journeys:
+        """Keep the paths that do not have an event, or several that follow each other."""
+        definition = replace(self.definition, without=(*self.definition.without, events))
+        return self._only(events, definition, there=False)
+
+    def _only(self, events: tuple[str, ...], definition: JourneyDefinition, *, there: bool) -> Journeys:
+        found = self.trails.anchors(events_of(events, "events")) >= 0
+        return replace(self, definition=definition, chosen=self.trails.only(found == there))
 
     def diff(self, other: Journeys) -> TransitionDiff:
         """Compare what follows what with other paths: shares of the ways out of each event, tested."""
         return journey_diff.diff(self, other)
 
-    def people(self, persons: NDArray[np.int64]) -> list[str]:
+    def people(self) -> list[str]:
+        """List everybody who has a path."""
+        return self.named(self.trails.person)
+
+    def named(self, persons: NDArray[np.int64]) -> list[str]:
         """Name the people at some places of `trails.user_key`."""
-        return sequences.user_ids(self.snapshot, self.trails.user_key[np.unique(persons)])
+        return sequences.user_ids(self.source.snapshot, self.trails.user_key[np.unique(persons)])
 
 
 def journeys(  # noqa: PLR0913 - a question names all its options
@@ -200,59 +202,39 @@ def journeys(  # noqa: PLR0913 - a question names all its options
     if len(names) > MOST_EVENTS:
         raise InvalidArgument(f"at most {MOST_EVENTS:,} types of events can be followed, got {len(names):,}: name some")
     definition = JourneyDefinition(
-        sessions=gap,
-        events=tuple(events) if events else None,
-        ignore=tuple(ignore),
-        collapse=bool(collapse),
-        since=span.since,
-        until=span.until,
-        now=span.now,
-        tz=tz,
-        people=snapshot.people,
-    )
-    own = words(snapshot.engine)
-    code = own.short(f"{own.place('event_type', '$names')} - 1")
-    given = gap == "given"
-    key = own.pair("user_key", "session_id") if given else "user_key"
-    extra = ", user_key AS person" if given else ""
-    few = f"{own.one_of('event_type', '$names')} AND " if events or ignore else ""
-    some = "session_id IS NOT NULL AND " if given else ""
-    sql = (
-        f"SELECT {key} AS user_key, {own.micros('occurred_at')} AS at, {code} AS code{extra} "  # noqa: S608
-        f"FROM events WHERE {few}{some}occurred_at >= $since AND occurred_at < $until AND occurred_at <= $now"
-    )
-    params = {"names": list(names), **span.entries()}
-    micros = gap // _TICK if isinstance(gap, timedelta) else -1
-    parts = sequences.by_person(
-        snapshot, sql, params, lambda rows: _trails(rows, names, micros, collapse=collapse), tie="code"
-    )
-    return Journeys(definition, _joined(parts, names), sql, snapshot.data_version, snapshot)
+        sessions=gap, events=tuple(events) if events else None, ignore=tuple(ignore), collapse=bool(collapse),
+        since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people,
+    )  # fmt: skip
+    given, bound = gap == "given", {"names": list(names), **span.entries()}
+    times = [time for name in names if name in known for time in known[name]]
+    outside = _outside(span, min(times, default=span.now), max(times, default=span.now))
+    sql = _rows(words(snapshot.engine), given=given, few=bool(events or ignore), outside=outside)
+    params = {name: value for name, value in bound.items() if f"${name}" in sql}
+    source = Source(
+        snapshot=snapshot, sql=sql, params=params, names=names, collapse=bool(collapse),
+        gap=gap // _TICK if isinstance(gap, timedelta) else -1,
+    )  # fmt: skip
+    return Journeys(definition, source)
 
 
-def _trails(rows: Rows, names: tuple[str, ...], gap: int, *, collapse: bool) -> Trails:
-    from workbench.metrics.kernels.journeys import cut  # noqa: PLC0415 - loads Numba
-
-    code = rows.columns["code"]
-    kept, starts, person = cut(rows.first, rows.at, code, gap, collapse)
-    who = rows.user_key
-    if "person" in rows.columns:  # paths are sessions, and their people are told apart by another column
-        who, person = np.unique(rows.columns["person"][rows.first[:-1]][person], return_inverse=True)
-        order = np.argsort(person, kind="stable")
-        lengths = np.diff(starts)[order]
-        kept = kept[np.repeat(starts[:-1][order] - np.cumsum(lengths) + lengths, lengths) + np.arange(len(kept))]
-        person, starts = person[order], np.concatenate([[0], np.cumsum(lengths)])
-    return Trails(names, starts, person, code[kept], rows.at[kept], who)
+def _rows(own: Words, *, given: bool, few: bool, outside: Sequence[str]) -> str:
+    """Write the SELECT of the rows; the less it compares and hands over, the faster it is."""
+    code = own.place("event_type", "$names")
+    key = f"{own.pair('user_key', 'session_id')} AS user_key, user_key AS person" if given else "user_key"
+    conditions = [
+        *([own.one_of("event_type", "$names")] if few else []),
+        *(["session_id IS NOT NULL"] if given else []),
+        *outside,
+    ]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {key}, {own.moment('occurred_at')} AS at, {code} AS code FROM events{where}"  # noqa: S608
 
 
-def _joined(parts: list[Trails], names: tuple[str, ...]) -> Trails:
-    rows = np.cumsum([0, *(len(part.code) for part in parts)])
-    people = np.cumsum([0, *(len(part.user_key) for part in parts)])
-    starts = [part.starts[:-1] + offset for part, offset in zip(parts, rows, strict=False)]
-    return Trails(
-        names=names,
-        starts=np.concatenate([*starts, rows[-1:]]),
-        person=np.concatenate([part.person + offset for part, offset in zip(parts, people, strict=False)]),
-        code=np.concatenate([part.code for part in parts]),
-        at=np.concatenate([part.at for part in parts]),
-        user_key=np.concatenate([part.user_key for part in parts]),
-    )
+def _outside(span: Span, first: datetime, last: datetime) -> list[str]:
+    """Return the bounds of a time that leave something out of what there is."""
+    bounds = {
+        "occurred_at >= $since": span.since is not None and first < span.since,
+        "occurred_at < $until": span.until is not None and last >= span.until,
+        "occurred_at <= $now": last > span.now,
+    }
+    return [condition for condition, needed in bounds.items() if needed]

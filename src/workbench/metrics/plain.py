@@ -62,7 +62,7 @@ def plain_rows(snapshot: Snapshot, plain: Plain, *, part: int) -> dict[str, Colu
     table = snapshot.scan([KEY, "occurred_at", *texts], part=part)
     if table is None:
         return None
-    columns: dict[str, Column] = {KEY: array(table[KEY]), AT: array(table["occurred_at"]).view(np.int64)}
+    columns: dict[str, Column] = {KEY: array(table[KEY]), AT: array(table["occurred_at"])}
     chosen = _inside(columns[AT], plain)
     for name, codes in plain.codes:
         found = _looked_up(table[codes.text], codes)
@@ -101,10 +101,12 @@ def _looked_up(column: pa.ChunkedArray, codes: Codes) -> Column:
 
 
 def array(column: pa.ChunkedArray) -> Column:
-    """Return a column as NumPy, times as they are stored."""
+    """Return a column as NumPy, instants as microseconds since 1970."""
     chunks = [_bare(chunk) for chunk in column.chunks]
-    return chunks[0] if len(chunks) == 1 else np.concatenate([*chunks, np.empty(0, _bare(column.slice(0, 0)).dtype)])
+    return chunks[0] if len(chunks) == 1 else np.concatenate([*chunks, _bare(column.slice(0, 0).combine_chunks())])
 
 
-def _bare(chunk: pa.Array | pa.ChunkedArray) -> Column:
-    return np.asarray(chunk.to_numpy(zero_copy_only=False) if pa.types.is_boolean(chunk.type) else chunk.to_numpy())
+def _bare(chunk: pa.Array) -> Column:
+    if pa.types.is_timestamp(chunk.type):
+        chunk = chunk.cast(pa.timestamp("us", "UTC")).view(pa.int64())
+    return np.asarray(chunk.to_numpy(zero_copy_only=False))

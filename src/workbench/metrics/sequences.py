@@ -79,8 +79,8 @@ def by_person(
 
     Args:
         snapshot: Whom to ask.
-        sql: A SELECT of `user_key`, `at` (microseconds since 1970) and other numeric columns, none of them null. In
-            no particular order, one row per event.
+        sql: A SELECT of `user_key`, `at` (an instant, or microseconds since 1970) and other numeric columns, none of
+            them null. In no particular order, one row per event.
         params: The values bound in it.
         kernel: Takes the rows of one part. It runs in a thread, so what it does should not hold Python's lock.
         tie: The column that orders the rows of one person and instant, where their order matters.
@@ -143,6 +143,9 @@ def ordered(columns: dict[str, Column], *, tie: str | None = None) -> Rows:
     from workbench.metrics.kernels import order  # noqa: PLC0415 - loads Numba
 
     key, at = columns.pop(KEY), columns.pop(AT)
+    if tie is not None and set(columns) == {tie} and len(starts := order.runs(key, MOST_RUNS)):
+        who, first, at, code = order.arranged(key, at, columns[tie], starts)
+        return Rows(who, first, at, {tie: code})
     ties = np.zeros(len(key), dtype=np.int64) if tie is None else columns[tie].astype(np.int64, copy=False)
     if not order.is_ordered(key, at, ties):
         runs = order.runs(key, MOST_RUNS)
@@ -156,13 +159,19 @@ def ordered(columns: dict[str, Column], *, tie: str | None = None) -> Rows:
 
 def user_ids(snapshot: Snapshot, keys: NDArray[np.int64]) -> list[str]:
     """Return who is behind some keys: their `user_id`s, sorted."""
+    return sorted(names_of(snapshot, np.unique(keys)))
+
+
+def names_of(snapshot: Snapshot, keys: NDArray[np.int64]) -> list[str]:
+    """Return who is behind each of some keys: their `user_id`s, in the order of the keys."""
     if not len(keys):
         return []
-    found = snapshot.query(_USER_IDS[snapshot.engine], {"keys": [int(key) for key in keys]})
-    return sorted(found["user_id"].to_pylist())
+    found = snapshot.query(_USER_IDS[snapshot.engine], {"keys": [int(key) for key in np.unique(keys)]})
+    names = dict(zip(found["user_key"].to_pylist(), found["user_id"].to_pylist(), strict=True))
+    return [names[int(key)] for key in keys]
 
 
 _USER_IDS: Final = {
-    "duckdb": "SELECT DISTINCT user_id FROM events WHERE user_key IN (SELECT unnest($keys))",
-    "clickhouse": "SELECT DISTINCT user_id FROM events WHERE has($keys, user_key)",
+    "duckdb": "SELECT DISTINCT user_key, user_id FROM events WHERE user_key IN (SELECT unnest($keys))",
+    "clickhouse": "SELECT DISTINCT user_key, user_id FROM events WHERE has($keys, user_key)",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from workbench.metrics import intervals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Counts: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 
 EXACT_BELOW: Final = 5
 """Where a cell is expected to hold fewer, the exact test is taken."""
@@ -26,10 +28,11 @@ def newcombe(
     return one - other - down, one - other + up
 
 
-def independence(
-    a: NDArray[np.int64], b: NDArray[np.int64], c: NDArray[np.int64], d: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the p-value of each table [[a, b], [c, d]]: of χ², of Fisher's exact test where counts are small."""
+def independence(a: Counts, b: Counts, c: Counts, d: Counts) -> NDArray[np.float64]:
+    """Return the p-value of each table [[a, b], [c, d]]: of χ², of Fisher's exact test where counts are small.
+
+    Counts that are estimates, and no whole numbers, are rounded for the exact test.
+    """
     from scipy import stats  # noqa: PLC0415 - takes a moment to load
 
     rows, columns = np.array([a + b, c + d], dtype=np.float64), np.array([a + c, b + d], dtype=np.float64)
@@ -40,7 +43,7 @@ def independence(
     square = np.divide(total * apart**2, margins, out=np.zeros_like(total), where=margins > 0)
     pvalue = np.asarray(stats.chi2.sf(square, 1), dtype=np.float64)
     for place in np.flatnonzero(least < EXACT_BELOW):
-        cells = [[int(a[place]), int(b[place])], [int(c[place]), int(d[place])]]
+        cells = [[round(float(each[place])) for each in row] for row in ((a, b), (c, d))]
         pvalue[place] = stats.fisher_exact(cells).pvalue
     return pvalue
 

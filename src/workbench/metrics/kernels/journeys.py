@@ -1,4 +1,9 @@
-"""Paths: the events of people in order, cut into sessions, and what is counted along them."""
+"""Paths: the events of people in order, cut into sessions, and what is counted along them.
+
+Paths come in columns (`journey_trails.Trails`): `starts` says where each begins in `code` and `at`, and behind the last
+where it ends; `person` whose it is, and the paths of a person follow each other. Where events are counted, their number
+stands for the start of a path, and one more for its end.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +18,36 @@ if TYPE_CHECKING:
 
 
 @compiled
-def cut(
-    first: NDArray[np.int64], at: NDArray[np.int64], code: NDArray[np.int16], gap: int, collapse: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def cut(first: NDArray[np.int64], at: NDArray[np.int64], gap: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cut what people did into paths.
 
     Args:
-        first: Where the rows of each person begin.
+        first: Where the rows of each person begin, and behind the last where they end.
         at: When, in microseconds.
-        code: What.
         gap: A longer pause begins another path, in microseconds; negative for one path a person.
-        collapse: Leave out rows that repeat the one before them in their path.
 
     Returns:
-        The rows that stay, where among them each path begins (and behind the last where it ends), and whose each is.
+        Where each path begins (and behind the last where it ends), and whose each is.
     """
-    kept, starts, person = np.empty(len(at), np.int64), np.empty(len(at) + 1, np.int64), np.empty(len(at), np.int64)
-    rows, paths = 0, 0
+    starts, person = np.empty(len(at) + 1, np.int64), np.empty(len(at), np.int64)
+    paths = 0
     for who in range(len(first) - 1):
         for row in range(first[who], first[who + 1]):
-            fresh = row == first[who] or (gap >= 0 and at[row] - at[row - 1] > gap)
-            if fresh:
-                starts[paths], person[paths] = rows, who
+            if row == first[who] or (gap >= 0 and at[row] - at[row - 1] > gap):
+                starts[paths], person[paths] = row, who
                 paths += 1
-            elif collapse and code[row] == code[row - 1]:
-                continue
-            kept[rows] = row
-            rows += 1
-    starts[paths] = rows
-    return kept[:rows].copy(), starts[: paths + 1].copy(), person[:paths].copy()
+    starts[paths] = len(at)
+    return starts[: paths + 1].copy(), person[:paths].copy()
+
+
+@compiled
+def fresh(starts: NDArray[np.int64], code: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Say of each row whether it is another event than the one before it in its path."""
+    other = np.ones(len(code), np.bool_)
+    for path in range(len(starts) - 1):
+        for row in range(starts[path] + 1, starts[path + 1]):
+            other[row] = code[row] != code[row - 1]
+    return other
 
 
 @compiled
@@ -51,101 +57,183 @@ def transitions(
     code: NDArray[np.int16],
     at: NDArray[np.int64],
     events: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Count the steps from each event to each; `events` stands for the start of a path, `events` + 1 for its end.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Count the steps from each event to each, and add up what their spread over people needs.
 
     Returns:
-        Per pair how often, by how many people (whose paths follow each other), and the seconds in all.
+        Per pair, with x steps of the pair and n ways out of its first event for each person: the sum of x, how many
+        people have any, the seconds in all, the sums of x² and of xn. Per event how many people leave it. Per event
+        the sum of n².
     """
     size = events + 2
-    count, people = np.zeros((size, size), np.int64), np.zeros((size, size), np.int64)
-    seconds, last = np.zeros((size, size)), np.full((size, size), -1)
+    sums, leavers, squares = np.zeros((5, size * size)), np.zeros(size), np.zeros(size)
+    x, n, met = np.zeros(size * size, np.int64), np.zeros(size), np.empty(size * size, np.int64)
+    spent = np.zeros(size * size, np.int64)
+    path = 0
+    while path < len(person):
+        who, pairs = person[path], 0
+        while path < len(person) and person[path] == who:
+            begin, end = starts[path], starts[path + 1]
+            before = events
+            for row in range(begin, end + 1):
+                after = int(code[row]) if row < end else events + 1
+                pair = before * size + after
+                if x[pair] == 0:
+                    met[pairs] = pair
+                    pairs += 1
+                x[pair] += 1
+                if begin < row < end:
+                    spent[pair] += at[row] - at[row - 1]
+                before = after
+            path += 1
+        for pair in met[:pairs]:
+            n[pair // size] += x[pair]
+        for pair in met[:pairs]:
+            times = float(x[pair])
+            sums[0, pair] += times
+            sums[1, pair] += 1
+            sums[2, pair] += spent[pair] / 1e6
+            sums[3, pair] += times * times
+            sums[4, pair] += times * n[pair // size]
+        for pair in met[:pairs]:
+            before = pair // size
+            if n[before] > 0:
+                leavers[before] += 1
+                squares[before] += n[before] * n[before]
+            n[before] = 0
+            x[pair] = spent[pair] = 0
+    return sums, leavers, squares
+
+
+@compiled
+def steps(
+    starts: NDArray[np.int64], code: NDArray[np.int16], events: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """List every step of every path, from its start (`events`) to its end (`events` + 1).
+
+    Returns:
+        Of each step what it came from times `events` + 2 plus where it went; and where each path's steps begin.
+    """
+    found, firsts = np.empty(len(code) + len(starts) - 1, np.int64), np.empty(len(starts), np.int64)
+    count = 0
     for path in range(len(starts) - 1):
+        firsts[path] = count
         before = events
         for row in range(starts[path], starts[path + 1] + 1):
             after = events + 1 if row == starts[path + 1] else int(code[row])
-            count[before, after] += 1
-            if last[before, after] != person[path]:
-                people[before, after] += 1
-                last[before, after] = person[path]
-            if before < events and after < events:
-                seconds[before, after] += (at[row] - at[row - 1]) / 1e6
+            found[count] = before * (events + 2) + after
+            count += 1
             before = after
-    return count, people, seconds
+    firsts[-1] = count
+    return found, firsts
 
 
 @compiled
-def who_stepped(
-    starts: NDArray[np.int64], person: NDArray[np.int64], code: NDArray[np.int16], events: int, before: int, after: int
-) -> NDArray[np.int64]:
-    """Return the paths with a step from one event to another."""
-    found, count = np.empty(len(starts), np.int64), 0
+def anchors(starts: NDArray[np.int64], code: NDArray[np.int16], centre: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Find where in each path some events first follow each other; its start for none, -1 where they do not."""
+    found = np.full(len(starts) - 1, -1)
     for path in range(len(starts) - 1):
-        previous = events
-        for row in range(starts[path], starts[path + 1] + 1):
-            here = events + 1 if row == starts[path + 1] else int(code[row])
-            if previous == before and here == after:
-                found[count] = person[path]
-                count += 1
+        for row in range(starts[path], starts[path + 1] - max(len(centre), 1) + 1):
+            same = True
+            for place in range(len(centre)):
+                if code[row + place] != centre[place]:
+                    same = False
+                    break
+            if same:
+                found[path] = row
                 break
-            previous = here
-    return found[:count].copy()
+    return found
 
 
 @compiled
-def around(
-    starts: NDArray[np.int64], code: NDArray[np.int16], events: int, centre: int, before: int, after: int
-) -> tuple[NDArray[np.int64], int]:
-    """Count where paths are some steps before and after a centre: its first occurrence, or their start (-1).
+def at_step(
+    starts: NDArray[np.int64], code: NDArray[np.int16], anchor: NDArray[np.int64], step: int, events: int
+) -> NDArray[np.int64]:
+    """Say where each path is some steps after its anchor (before it, if negative).
 
     Returns:
-        Per event (`events` for not begun, `events` + 1 for ended) and step from -`before` to `after` the paths; and how
-        many paths have the centre.
+        Per path the event; `events` where it has not begun, `events` + 1 where it has ended, -1 where it has no anchor.
     """
-    counts, paths = np.zeros((events + 2, before + after + 1), np.int64), 0
-    for path in range(len(starts) - 1):
-        place = starts[path]
-        while centre >= 0 and place < starts[path + 1] and code[place] != centre:
-            place += 1
-        if place == starts[path + 1]:
-            continue
-        paths += 1
-        for step in range(-before, after + 1):
-            row = place + step
-            where = events if row < starts[path] else events + 1 if row >= starts[path + 1] else int(code[row])
-            counts[where, step + before] += 1
-    return counts, paths
+    found = np.full(len(anchor), -1)
+    for path in range(len(anchor)):
+        if anchor[path] >= 0:
+            row = anchor[path] + step
+            found[path] = events if row < starts[path] else events + 1 if row >= starts[path + 1] else int(code[row])
+    return found
 
 
 @compiled
-def grams(starts: NDArray[np.int64], code: NDArray[np.int16], events: int, length: int) -> NDArray[np.int64]:
-    """Write each run of `length` events of a path as one number, a path's own once.
+def runs(
+    starts: NDArray[np.int64], code: NDArray[np.int16], events: int, length: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Write each run of `length` events that follow each other in a path as one number.
 
     Returns:
-        Pairs of path and number, as rows.
+        The numbers, and where each path's begin.
     """
-    found, count = np.empty((len(code), 2), np.int64), 0
+    found, firsts = np.empty(len(code), np.int64), np.empty(len(starts), np.int64)
+    count = 0
     for path in range(len(starts) - 1):
-        begin = count
+        firsts[path] = count
         for row in range(starts[path], starts[path + 1] - length + 1):
             number = 0
             for place in range(length):
                 number = number * events + code[row + place]
-            found[count, 0], found[count, 1] = path, number
+            found[count] = number
             count += 1
-        own = np.unique(found[begin:count, 1])
-        found[begin : begin + len(own), 1] = own
-        count = begin + len(own)
-    return found[:count].copy()
+    firsts[-1] = count
+    return found[:count].copy(), firsts
 
 
 @compiled
-def digests(starts: NDArray[np.int64], code: NDArray[np.int16]) -> NDArray[np.uint64]:
-    """Hash each path (FNV-1a over its events): equal for equal paths, and as good as never for others."""
-    found = np.empty(len(starts) - 1, np.uint64)
+def digests(starts: NDArray[np.int64], code: NDArray[np.int16], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Hash each path up to some row (FNV-1a over its events): equal for equal ones, as good as never for others."""
+    found = np.empty(len(starts) - 1, np.int64)
     for path in range(len(starts) - 1):
         digest = np.uint64(14695981039346656037)
+        for row in range(starts[path], ends[path]):
+            digest = (digest ^ np.uint64(code[row] + 1)) * np.uint64(1099511628211)
+        found[path] = np.int64(digest)
+    return found
+
+
+@compiled
+def tally(
+    kind: NDArray[np.int64], firsts: NDArray[np.int64], person: NDArray[np.int64], kinds: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count things of several kinds that are found in paths.
+
+    Args:
+        kind: Of each thing; negative for one that does not count.
+        firsts: Where each path's things begin, and behind the last where they end.
+        person: Whose each path is.
+        kinds: How many there are.
+
+    Returns:
+        Per kind how many there are, in how many paths, of how many people.
+    """
+    times, paths, people = np.zeros(kinds, np.int64), np.zeros(kinds, np.int64), np.zeros(kinds, np.int64)
+    last_path, last_person = np.full(kinds, -1), np.full(kinds, -1)
+    for path in range(len(firsts) - 1):
+        for place in range(firsts[path], firsts[path + 1]):
+            each = kind[place]
+            if each < 0:
+                continue
+            times[each] += 1
+            if last_path[each] != path:
+                last_path[each] = path
+                paths[each] += 1
+            if last_person[each] != person[path]:
+                last_person[each] = person[path]
+                people[each] += 1
+    return times, paths, people
+
+
+@compiled
+def shares(starts: NDArray[np.int64], code: NDArray[np.int16], events: int) -> NDArray[np.float64]:
+    """Say what share of each path's events is of each type."""
+    found = np.zeros((len(starts) - 1, events))
+    for path in range(len(starts) - 1):
         for row in range(starts[path], starts[path + 1]):
-            digest = (digest ^ np.uint64(code[row])) * np.uint64(1099511628211)
-        found[path] = digest
+            found[path, code[row]] += 1.0 / (starts[path + 1] - starts[path])
     return found

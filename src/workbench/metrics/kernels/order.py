@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -98,7 +98,7 @@ def _merged(
     begin: int,
     end: int,
     at: NDArray[np.int64],
-    tie: NDArray[np.int64],
+    tie: NDArray[Any],
     order: NDArray[np.int64],
     buffer: NDArray[np.int64],
 ) -> int:
@@ -126,10 +126,59 @@ def _merged(
 
 
 @compiled
-def _run(begin: int, end: int, at: NDArray[np.int64], tie: NDArray[np.int64], order: NDArray[np.int64]) -> int:
+def _run(begin: int, end: int, at: NDArray[np.int64], tie: NDArray[Any], order: NDArray[np.int64]) -> int:
     """Return where the sorted run that begins at a place ends."""
     for place in range(begin + 1, end):
         before, here = order[place - 1], order[place]
         if at[here] < at[before] or (at[here] == at[before] and tie[here] < tie[before]):
             return place
     return end
+
+
+@compiled
+def arranged(
+    key: NDArray[np.int64], at: NDArray[np.int64], tie: NDArray[Any], starts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
+    """Bring runs ordered by `key` into order in one go, where there is nothing but `at` and `tie` to carry along.
+
+    Rows are copied run after run, as most people's are in order then, and no list of places has to be kept.
+
+    Returns:
+        One `key` per person, where their rows begin (and behind the last where they end), and `at` and `tie` in order.
+    """
+    head, end = starts[:-1].copy(), starts[1:]
+    who, first = np.empty(len(key), np.int64), np.empty(len(key) + 1, np.int64)
+    when, what = np.empty_like(at), np.empty_like(tie)
+    people, place = 0, 0
+    while place < len(key):
+        lowest = np.int64(9_223_372_036_854_775_807)
+        for run in range(len(head)):
+            if head[run] < end[run]:
+                lowest = min(lowest, key[head[run]])
+        who[people], first[people] = lowest, place
+        sorted_ = True
+        for run in range(len(head)):
+            row = head[run]
+            while row < end[run] and key[row] == lowest:
+                when[place], what[place] = at[row], tie[row]
+                if place > first[people] and (
+                    at[row] < when[place - 1] or (at[row] == when[place - 1] and tie[row] < what[place - 1])
+                ):
+                    sorted_ = False
+                place += 1
+                row += 1
+            head[run] = row
+        if not sorted_:
+            _sort(when[first[people] : place], what[first[people] : place])
+        people += 1
+    first[people] = len(key)
+    return who[:people].copy(), first[: people + 1].copy(), when, what
+
+
+@compiled
+def _sort(at: NDArray[np.int64], tie: NDArray[Any]) -> None:
+    """Sort the rows of one person in place."""
+    order, buffer = np.arange(len(at)), np.empty(len(at), np.int64)
+    while _merged(0, len(at), at, tie, order, buffer) > 1:
+        pass
+    at[:], tie[:] = at[order], tie[order]
