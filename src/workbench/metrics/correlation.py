@@ -13,7 +13,7 @@ from workbench.charts.formats import number
 from workbench.charts.spec import Chart, Grid
 from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, intervals, sequences
-from workbench.metrics.calendars import calendar, micros
+from workbench.metrics.calendars import calendar
 from workbench.metrics.messages import MESSAGES
 from workbench.metrics.plain import Codes, Plain
 from workbench.metrics.series import SpanDefinition, note
@@ -140,15 +140,12 @@ def platform_correlation(
     )
     first = min([first for first, _ in seen(snapshot).values()] + [span.now])
     days = calendar("day", first, span.now, tz)
-    bounds = span.entries()
-    params = {"platforms": list(platforms), "messages": list(MESSAGES), **bounds}
-    plain = Plain(
-        micros(span.now), micros(bounds["since"]), micros(bounds["until"]),
-        codes=[
-            ("place", Codes("platform", {name: place for place, name in enumerate(platforms)}, -1, wanted=True)),
-            ("message", Codes("event_type", dict.fromkeys(MESSAGES, 1))),
-        ],
-    )  # fmt: skip
+    params = {"platforms": list(platforms), "messages": list(MESSAGES), **span.entries()}
+    codes = [
+        ("place", Codes("platform", {name: place for place, name in enumerate(platforms)}, -1, wanted=True)),
+        ("message", Codes("event_type", dict.fromkeys(MESSAGES, 1))),
+    ]
+    plain = Plain.within(span, codes)
     parts = (
         sequences.by_group(snapshot, sql, params, lambda rows: _part(rows, days, len(platforms)), plain=plain)
         if platforms

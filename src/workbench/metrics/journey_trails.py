@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.metrics.plain import Plain
     from workbench.metrics.sequences import Rows
     from workbench.store.base import Snapshot
 
@@ -109,6 +110,7 @@ class Source:
         sql: Gives the rows: as `sequences.by_person` wants them, with a `code`, the place in `names` from 1; and with
             `person`, where what has one `user_key` is a session and not all that a person did.
         params: The values bound in it.
+        plain: The same rows as plain columns of the events, where they are.
         names: The events, in alphabetical order.
         gap: A longer pause begins another path, in microseconds; negative for none.
         collapse: Leave out rows that repeat the one before them in their path.
@@ -117,6 +119,7 @@ class Source:
     snapshot: Snapshot
     sql: str
     params: Mapping[str, object]
+    plain: Plain | None
     names: tuple[str, ...]
     gap: int
     collapse: bool
@@ -124,7 +127,7 @@ class Source:
     def each(self, kernel: Callable[[Trails], Result]) -> list[Result]:
         """Give the paths of each part of the people to a kernel."""
         return sequences.by_person(
-            self.snapshot, self.sql, self.params, lambda rows: kernel(self._trails(rows)), tie="code"
+            self.snapshot, self.sql, self.params, lambda rows: kernel(self._trails(rows)), tie="code", plain=self.plain
         )
 
     def whole(self) -> Trails:

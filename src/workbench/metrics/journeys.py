@@ -22,6 +22,7 @@ from workbench.metrics import (
 )
 from workbench.metrics.journey_trails import Source
 from workbench.metrics.journey_view import events_of
+from workbench.metrics.plain import Codes, Plain
 from workbench.metrics.steps import as_step, check_known, seen
 from workbench.metrics.words import words
 from workbench.results import Definition
@@ -210,8 +211,11 @@ def journeys(  # noqa: PLR0913 - a question names all its options
     outside = _outside(span, min(times, default=span.now), max(times, default=span.now))
     sql = _rows(words(snapshot.engine), given=given, few=bool(events or ignore), outside=outside)
     params = {name: value for name, value in bound.items() if f"${name}" in sql}
+    places = {name: place for place, name in enumerate(names, start=1)}
+    code = ("code", Codes("event_type", places, wanted=bool(events or ignore)))
+    plain = None if given else Plain.within(span, [code])
     source = Source(
-        snapshot=snapshot, sql=sql, params=params, names=names, collapse=bool(collapse),
+        snapshot=snapshot, sql=sql, params=params, plain=plain, names=names, collapse=bool(collapse),
         gap=gap // _TICK if isinstance(gap, timedelta) else -1,
     )  # fmt: skip
     return Journeys(definition, source)

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from workbench.metrics.calendars import micros
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from workbench.metrics.arguments import Span
     from workbench.store.base import Snapshot
 
 Column: TypeAlias = "NDArray[Any]"
@@ -54,6 +57,12 @@ class Plain:
     since: int | None = None
     until: int | None = None
     codes: Sequence[tuple[str, Codes]] = ()
+
+    @classmethod
+    def within(cls, span: Span, codes: Sequence[tuple[str, Codes]]) -> Plain:
+        """Take the time of a question."""
+        now, since, until = (micros(span.entries()[name]) for name in ("now", "since", "until"))
+        return cls(now, since, until, codes)
 
 
 def plain_rows(snapshot: Snapshot, plain: Plain, *, part: int) -> dict[str, Column] | None:
