@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from workbench.metrics.calendars import Period
     from workbench.metrics.dialects import Dialect
     from workbench.metrics.funnel_definition import Attribution, Between, By, Counting, Order
-    from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of
+    from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of, Zero
     from workbench.metrics.segments import Segment
     from workbench.metrics.steps import Step
     from workbench.models.forecast import Forecast
@@ -179,6 +179,7 @@ class Bench:
         of: Of = "cohort",
         mean: Mean | None = None,
         floor: str | timedelta | None = None,
+        zero: Zero | None = None,
         by: str | None = None,
         since: str | date | None = None,
         until: str | date | None = None,
@@ -189,7 +190,7 @@ class Bench:
         """Count who of each cohort comes back, by period; see `metrics.retention.retention`."""
         return retentions.retention(
             self.snapshot, start=start, returns=returns, period=period, kind=kind, clock=clock, cohort=cohort,
-            brackets=brackets, of=of, mean=mean, floor=floor, by=by, since=since, until=until, now=now,
+            brackets=brackets, of=of, mean=mean, floor=floor, zero=zero, by=by, since=since, until=until, now=now,
             tz=tz or self._tz, dialect=dialect,
         )  # fmt: skip
 

@@ -9,10 +9,16 @@ from tests.metrics.test_funnels_oracle import asked as asked_of
 from tests.metrics.test_funnels_oracle import communities, questions
 from workbench.errors import InvalidArgument
 
-READINGS = {
-    "posthog": {"anchor": "any", "ties": True, "reuse": False, "exclusion": "person"},
-    "mixpanel": {"anchor": "first", "ties": True, "reuse": False, "exclusion": "attempt"},
-}
+def as_read_by(dialect: str, question: oracle.Asked) -> oracle.Asked:
+    """Give a question as a vendor reads it, in the words of the oracle."""
+    usual = {"anchor": "any", "ties": True, "reuse": False, "exclusion": "person", "grace": 0, "first_step": False}
+    ordered = question.order == "ordered"
+    theirs = {
+        "posthog": {"exclusion": "entry" if question.order == "any" else "person"},
+        "mixpanel": {"anchor": "first", "exclusion": "attempt", "grace": 2 / 60 if ordered else 0},
+        "amplitude": {"first_step": question.order == "any"},
+    }
+    return oracle.replace(question, **(usual | theirs[dialect]))
 
 
 def test_who_moved_is_listed_with_the_rule_that_moved_them():
@@ -63,8 +69,8 @@ def test_a_comparison_is_of_people_whatever_the_funnel_counts():
 def test_the_people_who_moved_are_those_whom_the_oracle_moves(community, question):
     question = oracle.replace(question, counting="users")
     answer = asked_of(community, question)
-    for dialect, reading in READINGS.items():
-        other = oracle.replace(question, **reading)
+    for dialect in ("posthog", "mixpanel", "amplitude"):
+        other = as_read_by(dialect, question)
         here, there = (
             [max((len(unit.times) for unit in oracle.units(journey, each)), default=0) for journey in community]
             for each in (question, other)

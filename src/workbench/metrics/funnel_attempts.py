@@ -191,6 +191,8 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
         group, chosen, settled, in_flight = _kernel(first, at, bits, asked)
     named = _segment(first, at, segment, group, chosen, asked.attribution)
     reached = np.where(chosen >= 0, at[chosen] if len(at) else 0, -1)
+    if asked.reading.grace:  # a step that came a little too early took no time
+        reached = np.where(chosen >= 0, np.maximum.accumulate(reached, axis=1), -1)
     part = (rows.user_key[owner[group]], named, reached, settled, in_flight)
     if asked.attribution != "all":
         return part
@@ -211,9 +213,19 @@ def _kernel(
         modes = np.array([mode in reading.modes for mode in MODES])
         return funnel_window.windows(first, at, bits, steps, within, entry, modes)
     exclusions = np.array([(each.after, each.before) for each in asked.exclude or ()], dtype=np.int64).reshape(-1, 2)
-    keep, every = reading.exclusion == "attempt", asked.counting == "totals"
-    rules = np.array([reading.ties, reading.reuse, reading.anchor == "first", keep, every])
-    return funnel.attempts(first, at, bits, steps, _ORDERS[asked.order], within, entry, exclusions, rules)
+    rules = np.array(
+        [
+            reading.ties,
+            reading.reuse,
+            reading.anchor == "first",
+            reading.exclusion != "person",
+            asked.counting == "totals",
+            reading.exclusion == "entry",
+            reading.first_step,
+        ]
+    )
+    grace = reading.grace // _TICK
+    return funnel.attempts(first, at, bits, steps, _ORDERS[asked.order], within, entry, exclusions, rules, grace)
 
 
 def _segment(

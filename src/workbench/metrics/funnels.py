@@ -219,6 +219,8 @@ def funnel(  # noqa: PLR0913 - a question names all its options
     ties: bool | str | timedelta | None = None,
     reuse: bool | None = None,
     exclusion: Exclusion | None = None,
+    grace: str | timedelta | None = None,
+    first_step: bool | None = None,
     modes: Sequence[Mode] = (),
 ) -> Funnel:
     """Count the people who reach each step within a time of their first.
@@ -256,7 +258,11 @@ def funnel(  # noqa: PLR0913 - a question names all its options
         ties: Whether events of one instant may be several steps; or how long an instant is, such as `1s`.
         reuse: Whether one event may be several steps.
         exclusion: What an excluding event ends: the `person` counts nowhere (unless they were through before),
-            or the `attempt` keeps the steps before.
+            the `attempt` keeps the steps before, or its `entry` alone.
+        grace: How much earlier than the step before a step may be, such as `2s`: then it took no time. Each step is
+            the first row from then on that is no other step. Needs `order="ordered"`, and to count totals
+            `anchor="first"`.
+        first_step: Where any order counts: whoever does not do step 1 within the window is not in the funnel.
         modes: Of `windowFunnel`, for the dialect `clickhouse`.
 
     Returns:
@@ -277,8 +283,11 @@ def funnel(  # noqa: PLR0913 - a question names all its options
     """
     span = arguments.span(since, until, now, tz=tz)
     own = {"within": within, "attribution": attribution, "top": top, "anchor": anchor, "ties": ties, "reuse": reuse}
-    own = {name: value for name, value in (own | {"exclusion": exclusion}).items() if value is not None}
-    chosen = USUAL | dialects.funnel(dialect) | own
+    own |= {"exclusion": exclusion, "grace": grace, "first_step": first_step}
+    own = {name: value for name, value in own.items() if value is not None}
+    chosen = USUAL | dialects.funnel(dialect, order=order) | own
+    if "grace" not in own and ("ties" in own or (counting == "totals" and own.get("anchor") == "any")):
+        chosen.pop("grace", None)  # a dialect's, with which these cannot be
     if modes and dialect != "clickhouse":
         raise InvalidArgument(f"modes {list(modes)!r} are of windowFunnel: ask with dialect='clickhouse'")
     given, groups = checked_steps(steps), checked_by(by)
@@ -301,6 +310,8 @@ def funnel(  # noqa: PLR0913 - a question names all its options
         reading=checked_reading(chosen, modes, order, excluding=excluded is not None),
         dialect=dialect,
     )
+    if definition.reading.grace and counting == "totals" and definition.reading.anchor != "first":
+        raise InvalidArgument("grace counts totals only with anchor='first', so that no event is in two attempts")
     check_known([*given, *(each.step for each in excluded or ())], seen(snapshot))
     return answer(snapshot, definition)
 

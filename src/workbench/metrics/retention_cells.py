@@ -167,7 +167,11 @@ def present(asked: RetentionDefinition, entries: Returns, cells: Sequence[Bracke
     last = entries.last(64 * entries.came.shape[1]) if asked.kind == "on_or_after" else None
     lasted = entries.streak(periods) if asked.kind == "streak" else None
     for first, end in cells:
-        if last is not None:
+        if first == 0 and asked.zero == "everybody":
+            yield np.ones(len(entries.came), dtype=bool)
+        elif asked.kind == "on_or_before":
+            yield entries.within(0, end)
+        elif last is not None:
             yield last >= first
         elif lasted is not None and first > 0:
             yield lasted >= end

@@ -75,6 +75,7 @@ def _called(definition: RetentionDefinition, number: int) -> str:
 _BACK: Final = {
     "on": "in it",
     "on_or_after": "in it or later",
+    "on_or_before": "in it or before",
     "bracket": "in any of them",
     "streak": "in it and in all between",
 }
@@ -103,7 +104,9 @@ def reading(answer: Retention) -> str:
         return f"{opening} No cohort has a full {period} behind it yet, so there is no retention to read."
     first, telling = mean.iloc[0], mean[mean["cohort_size"] >= THIN]
     last = first if telling.empty else telling.iloc[-1]
-    later = {"on_or_after": " or later", "streak": " and all before"}.get(definition.kind, "")
+    later = {"on_or_after": " or later", "on_or_before": " or before", "streak": " and all before"}.get(
+        definition.kind, ""
+    )
     sentences = [
         opening,
         f"{_percent(first, 'retention_rate')} came back with {returned} in {period} {first['period']:.0f}{later} "
