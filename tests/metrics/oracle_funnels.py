@@ -147,7 +147,7 @@ def attempts(rows: list[Row], asked: Asked) -> list[Attempt]:
 
 
 def graced(rows: list[Row], opened: int, asked: Asked) -> Chain:
-    """Give the minutes of the attempt whose every step is the first that is free from a little before the one before."""
+    """Give the minutes of the attempt of which each step is the first that is free, from a little before the last."""
     order = sorted(
         rows, key=lambda row: (row.minute, sum(1 << k for k, step in enumerate(asked.steps) if step.fits(row)))
     )

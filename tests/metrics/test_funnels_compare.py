@@ -9,6 +9,7 @@ from tests.metrics.test_funnels_oracle import asked as asked_of
 from tests.metrics.test_funnels_oracle import communities, questions
 from workbench.errors import InvalidArgument
 
+
 def as_read_by(dialect: str, question: oracle.Asked) -> oracle.Asked:
     """Give a question as a vendor reads it, in the words of the oracle."""
     usual = {"anchor": "any", "ties": True, "reuse": False, "exclusion": "person", "grace": 0, "first_step": False}
