@@ -91,6 +91,18 @@ def test_people_are_told_apart_by_what_their_start_says():
     assert "web 50.0% (of 2, too thin to act on), app 100.0%" in answer.reading()
 
 
+def test_people_are_told_apart_by_their_start_whatever_the_return():
+    snapshot = community(
+        ({"ann": "join:0", "bob": "join:0"}, {"platform": "web"}),
+        ({"cem": "join:0"}, {"platform": "app"}),
+        ({"ann": "buy:1500", "bob": "view:1500", "cem": "buy:1500"}, {"platform": "app"}),
+    )
+    answer = retention(snapshot, start="join", returns="buy", by="platform", period="day", now=START + 3 * DAY)
+    users = {(row.segment, row.period): row.users for row in answer.frame.itertuples()}
+    assert (users["web", 1], users["app", 1]) == (1, 1)
+    assert answer.people("2026-01-05", 1, segment="web") == ["ann"]
+
+
 @pytest.mark.parametrize("brackets", ["", "1-0", "0,0", "3,1", "a", [(0, 1), (1, 2)], [(0,)], [(-1, 0)], None])
 def test_brackets_that_are_none_are_refused(brackets):
     with pytest.raises(InvalidArgument, match="brackets"):

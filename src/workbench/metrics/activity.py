@@ -66,12 +66,13 @@ class ActiveUsers(Answer):
         shares = {f"dau_{name}": intervals.rate(counts["dau"], counts[name]) for name in ("wau", "mau")}
         return counts.assign(**shares).loc[self.frame["period"]].reset_index()
 
-    def people(self, period: str | date, *, segment: str | None = None) -> list[str]:
-        """List the people behind a row: as many as its `users`.
+    def people(self, period: str | date, *, segment: str | None = None, new: bool = False) -> list[str]:
+        """List the people behind a row: as many as its `users`, or its `new_users`.
 
         Args:
             period: First day of the period, as in the frame.
             segment: Of this segment alone; all of them if not given.
+            new: Only those whose first event ever is in the period.
 
         Raises:
             InvalidArgument: There is no such period or segment.
@@ -85,9 +86,9 @@ class ActiveUsers(Answer):
         last = self.found.periods.days.index(day)
         chosen = segments.values() if segment is None else [segments[segment]]
         keys = [
-            there.user_key[there.there(number)]
+            there.user_key[there.there(number) & (there.first == number if new else True)]
             for there in chosen
-            for number in range(last - _width(self) + 1, last + 1)
+            for number in range(last if new else last - _width(self) + 1, last + 1)
         ]
         return sequences.user_ids(self.snapshot, np.unique(np.concatenate([np.array([], dtype=np.int64), *keys])))
 

@@ -85,7 +85,8 @@ def found(snapshot: Snapshot, asked: RetentionDefinition, periods: Calendar) -> 
     matches, params = conditions([asked.start, *([asked.returns] if asked.returns else [])], own)
     back = f"CASE WHEN {matches[1]} THEN 2 ELSE 0 END" if asked.returns else "2"
     bound: dict[str, object] = params | {"now": asked.now}
-    split = breakdowns.breakdown(snapshot, asked.by, where=matches[0], params=bound)
+    started, mine = conditions([asked.start], own)
+    split = breakdowns.breakdown(snapshot, asked.by, where=started[0], params=mine | {"now": asked.now})
     bits = own.byte(f"CASE WHEN {matches[0]} THEN 1 ELSE 0 END + {back}")
     wanted = f"({' OR '.join(matches)}) AND occurred_at <= $now" if asked.returns else "occurred_at <= $now"
     sql = (
