@@ -35,6 +35,7 @@ QUESTIONS = {
     "profiles": lambda bench, **options: bench.profiles(**options),
     "journeys": lambda bench, **options: bench.journeys(**options),
 }
+ANSWERS = {name: ask for name, ask in QUESTIONS.items() if name != "journeys"}
 TIMES = {name: ask for name, ask in QUESTIONS.items() if name not in ("profiles", "journeys")}
 EVENTS = {
     "funnel": lambda bench, event: bench.funnel(["user_joined", event], now=NOW),
@@ -124,8 +125,8 @@ def test_a_time_in_which_nothing_happened_is_an_empty_answer(bench, question, sp
     assert answer.to_dict()["data_version"] == bench.data_version
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize("now", ["2026-01-04", "9999-01-01"])
+@pytest.mark.parametrize("question", ANSWERS)
+@pytest.mark.parametrize("now", ["2026-01-04", "2100-01-01", "9999-01-01"])
 def test_a_now_before_the_first_event_or_far_ahead_is_answered(bench, question, now):
     begun = time.perf_counter()
     try:
@@ -135,7 +136,7 @@ def test_a_now_before_the_first_event_or_far_ahead_is_answered(bench, question, 
     assert time.perf_counter() - begun < 30
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("question", ANSWERS)
 def test_without_any_events_every_question_has_an_answer(question):
     empty = Bench(store_of({}), Settings())
     answer = QUESTIONS[question](empty, now=NOW)

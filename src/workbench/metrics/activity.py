@@ -13,6 +13,7 @@ from workbench.charts.formats import duration, number
 from workbench.charts.spec import Chart, Line
 from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, intervals, presence, sequences
+from workbench.metrics.breakdowns import rest_told
 from workbench.metrics.calendars import PERIODS, Period
 from workbench.metrics.series import SpanDefinition, complete, note, over_time
 from workbench.metrics.steps import Step, as_step, check_known, seen
@@ -119,7 +120,8 @@ class ActiveUsers(Answer):
         if self.definition.by:
             last = over.groupby("segment", sort=False).last()["users"]
             told = ", ".join(f"{name} {number(users, 'count')}" for name, users in last.head(5).items())
-            return f"People with any event {_of(self.definition)}, in the last full {period}: {told}."
+            opening = f"People with any event {_of(self.definition)}, in the last full {period}: {told}."
+            return " ".join(filter(None, [opening, rest_told(list(self.found.segments))]))
         last, before = over.iloc[-1], over.iloc[:-1].tail(7)["users"]
         usual = f" (the {len(before)} {period}s before had {before.mean():,.0f} on average)" if len(before) else ""
         return (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from workbench.errors import InvalidArgument
 from workbench.metrics import breakdowns, intervals, sequences
 from workbench.metrics.arguments import Span
 from workbench.metrics.calendars import CELL, Calendar, micros
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from workbench.metrics.sequences import Runs
     from workbench.store.base import Snapshot
 
+MOST_CELLS: Final = 5_000_000
+"""Cohorts by periods: the days of six years, each with all days after it."""
 _TICK: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -131,6 +134,11 @@ def frame(asked: RetentionDefinition, periods: Calendar, entries: Returns, mine:
     cohorts = entries.cohort[mine]
     occupied = range(int(cohorts.min()), int(cohorts.max()) + 1) if len(cohorts) else range(0)
     width = max((begun(asked, periods, cohort) for cohort in occupied), default=0)
+    if len(occupied) * width > MOST_CELLS and asked.kind != "bracket":
+        raise InvalidArgument(
+            f"retention by {asked.period} of {len(occupied):,} cohorts has more than {MOST_CELLS:,} cells: ask since a "
+            "later day, with an earlier now, or by longer periods"
+        )
     brackets = asked.cells(width)
     counts = np.array([_count(entries, mine & here, len(periods.days)) for here in present(asked, entries, brackets)])
     sizes = _count(entries, mine, len(periods.days))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.charts import formats
 from workbench.charts.spec import Chart, Grid, Line
+from workbench.metrics.breakdowns import rest_told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,8 +131,10 @@ def _segments_told(answer: Retention) -> str:
         f"{name} {formats.number(rate, 'percent')}" + (f" (of {size:,}, too thin to act on)" if size < THIN else "")
         for name, rate, size in zip(*columns, strict=True)
     ]
-    unit = answer.definition.period
-    return f"In {unit} 1 came back: {', '.join(told)}." if told else f"No cohort has a full {unit} behind it yet."
+    unit, rest = answer.definition.period, rest_told(list(answer.frame["segment"].unique()))
+    if not told:
+        return f"No cohort has a full {unit} behind it yet."
+    return " ".join(filter(None, [f"In {unit} 1 came back: {', '.join(told)}.", rest]))
 
 
 def _percent(row: pd.Series[float], name: str) -> str:
