@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from workbench.ingest.summary import Summary
     from workbench.metrics.calendars import Period
     from workbench.metrics.dialects import Dialect
-    from workbench.metrics.funnel_definition import Attribution, Between, By, Counting, Order
+    from workbench.metrics.funnel_definition import Attribution, Between, By, Counting, Once, Order
     from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of, Zero
     from workbench.metrics.segments import Segment
     from workbench.metrics.steps import Step
@@ -152,18 +152,21 @@ class Bench:
         by: By | None = None,
         attribution: Attribution | None = None,
         top: int | None = None,
+        once: Once | None = None,
         counting: Counting = "users",
+        hold: str | None = None,
         since: str | date | None = None,
         until: str | date | None = None,
         now: str | date | None = None,
         tz: str | None = None,
         dialect: Dialect | None = None,
-        **reading: Any,  # noqa: ANN401 - as the question has them: anchor, ties, reuse, exclusion, modes
+        **reading: Any,  # noqa: ANN401 - as the question has them: anchor, ties, grace, reuse, exclusion, …
     ) -> funnels.Funnel:
         """Count the people who reach each step within a time of their first; see `metrics.funnels.funnel`."""
         return funnels.funnel(
             self.snapshot, steps, within=within, order=order, exclude=exclude, by=by, attribution=attribution, top=top,
-            counting=counting, since=since, until=until, now=now, tz=tz or self._tz, dialect=dialect, **reading,
+            once=once, counting=counting, hold=hold, since=since, until=until, now=now, tz=tz or self._tz,
+            dialect=dialect, **reading,
         )  # fmt: skip
 
     def retention(  # noqa: PLR0913 - a question names all its options

@@ -57,6 +57,8 @@ class Asked:
     exclusion: str = "person"
     grace: int = 0
     first_step: bool = False
+    hold: bool = False
+    """Whether the platform must stay the same."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,12 @@ class Unit:
 
 def units(rows: list[Row], asked: Asked) -> list[Unit]:
     """Give what is counted of one person: nothing if they never entered, or were taken out."""
+    if asked.hold:
+        counting = "users" if asked.counting == "pairs" else asked.counting
+        values = sorted({row.platform for row in rows if row.platform is not None})
+        alone = ([row for row in rows if row.platform == value] for value in values)
+        found = [each for part in alone for each in units(part, replace(asked, hold=False, counting=counting))]
+        return [best_of(found, asked)] if found and asked.counting == "users" else found
     if asked.counting == "sessions":
         sessions = sorted({row.session for row in rows if row.session is not None})
         alone = ([row for row in rows if row.session == session] for session in sessions)
@@ -91,6 +99,15 @@ def units(rows: list[Row], asked: Asked) -> list[Unit]:
     if asked.counting == "totals":
         return [unit([each], asked) for each in separate(tried, asked)]
     return [unit(tried, asked)] if tried else []
+
+
+def best_of(found: list[Unit], asked: Asked) -> Unit:
+    """Give one for a person who held several values: that of the first step 1, or the furthest."""
+    if asked.anchor == "first":
+        return min(found, key=lambda each: (each.times[0], -len(each.times), each.times))
+    best = min(found, key=lambda each: (-len(each.times), each.times))
+    waiting = len(best.times) < len(asked.steps) and any(each.in_flight for each in found)
+    return Unit(best.times, max(each.settled for each in found), waiting)
 
 
 def unit(tried: list[Attempt], asked: Asked) -> Unit:

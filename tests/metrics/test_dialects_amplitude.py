@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from tests.metrics.communities import community
 from workbench.metrics.funnels import funnel
 from workbench.metrics.retention import Retention, retention
 from workbench.testing import START, store_of
@@ -121,3 +122,33 @@ def test_the_longest_conversion_counts_then_the_earliest():
     answer = funnel(store.snapshot(), ["A", "B", "C"], within="1d", dialect="amplitude", now=START + 60 * DAY)
     assert answer.frame["users"].tolist() == [1, 1, 1]
     assert answer.frame["mean_seconds"].tolist()[2] == 7200
+
+
+def test_a_property_held_constant_counts_once_for_each_value():
+    # funnel-analysis/funnel-analysis-hold-properties-constant: ten items are ten conversions of one person
+    items = [({"ann": f"view:{3 * n} add:{3 * n + 1} buy:{3 * n + 2}"}, {"properties": {"item": n}}) for n in range(10)]
+    mixed = [({"bob": "view:0"}, {"properties": {"item": 1}}), ({"bob": "add:1 buy:2"}, {"properties": {"item": 2}})]
+    answer = funnel(
+        community(*items, *mixed), ["view", "add", "buy"], hold="item", counting="pairs", dialect="amplitude",
+        now=START + 60 * DAY,
+    )  # fmt: skip
+    assert answer.frame["count"].tolist() == [11, 10, 10]
+    assert answer.frame["users"].tolist() == [2, 1, 1]
+
+
+def test_a_session_held_constant_converts_for_its_first_landing_page():
+    # funnel-analysis/funnel-analysis-how-amplitude-computes-conversions, Scenario 1
+    def seen(who, words, session, page=None):
+        return {who: words}, {"session_id": session, "properties": {"page": page} if page else {}}
+
+    snapshot = community(
+        seen("ann", "landing:0", "1", "A"), seen("ann", "register:1", "1"),
+        seen("bob", "landing:0", "1", "A"), seen("bob", "landing:1", "1", "B"), seen("bob", "register:2", "1"),
+        seen("cem", "landing:0", "1", "A"), seen("cem", "landing:90", "2", "B"), seen("cem", "register:91", "2"),
+    )  # fmt: skip
+    answer = funnel(
+        snapshot, ["landing", "register"], hold="session_id", counting="pairs", by="page", dialect="amplitude",
+        now=START + 60 * DAY,
+    )  # fmt: skip
+    counts = {name: rows["count"].tolist() for name, rows in answer.frame.groupby("segment")}
+    assert counts == {"A": [3, 2], "B": [1, 1]}

@@ -22,6 +22,10 @@ def entered(journeys: dict[str, str], steps: list[str], *, unit: timedelta = HOU
     return funnel(store_of(journeys, unit=unit).snapshot(), steps, **({"dialect": "mixpanel", "now": LATER} | options))
 
 
+def by_segment(answer: Funnel, column: str = "users") -> dict[str, list[int]]:
+    return {name: rows[column].tolist() for name, rows in answer.frame.groupby("segment")}
+
+
 def users(answer: Funnel) -> list[int]:
     return answer.frame["users"].tolist()
 
@@ -119,9 +123,25 @@ def test_each_entry_counts_for_the_item_it_began_with():
         ({"ann": "add:2"}, {}),
         ({"ann": "browse:3"}, {"properties": {"item": "shoes"}}),
     )
-    answer = funnel(snapshot, ["browse", "add"], by="item", counting="totals", dialect="mixpanel", now=LATER)
-    counts = {name: rows["count"].tolist() for name, rows in answer.frame.groupby("segment")}
-    assert counts == {"shirt": [1, 1], "shoes": [1, 0]}
+    answer = funnel(snapshot, ["browse", "add"], by="item", dialect="mixpanel", now=LATER)
+    assert by_segment(answer) == {"shirt": [1, 1], "shoes": [1, 0]}
+    assert answer.people(1, segment="shoes") == ["ann"]
+    totals = funnel(snapshot, ["browse", "add"], by="item", counting="totals", dialect="mixpanel", now=LATER)
+    assert by_segment(totals, "count") == {"shirt": [1, 1], "shoes": [1, 0]}
+    once = funnel(snapshot, ["browse", "add"], by="item", dialect="mixpanel", once="person", now=LATER)
+    assert by_segment(once) == {"shirt": [1, 1]}
+
+
+def test_who_comes_back_to_an_item_counts_once_for_it():
+    snapshot = community(
+        ({"ann": "browse:0"}, {"properties": {"item": "shirt"}}),
+        ({"ann": "browse:90 add:91"}, {"properties": {"item": "shirt"}}),
+    )
+    answer = funnel(snapshot, ["browse", "add"], by="item", within="1h", dialect="mixpanel", now=LATER)
+    assert by_segment(answer) == {"shirt": [1, 0]}  # her first entry was not converted
+    assert by_segment(funnel(snapshot, ["browse", "add"], by="item", within="1h", once="segment", now=LATER)) == {
+        "shirt": [1, 1]
+    }
 
 
 def test_the_average_row_weighs_retained_and_profiles_by_profiles():
@@ -200,3 +220,27 @@ def test_frequency_is_exact_or_cumulative():
     snapshot = store_of(journeys, unit=HOUR).snapshot()
     exact, cumulative = (stickiness(snapshot, cumulative=each, now=START + 2.5 * DAY).frame for each in (False, True))
     assert (exact["users"].tolist(), cumulative["users"].tolist()) == ([1, 1, 1], [3, 2, 1])
+
+
+BROWSED = (
+    ({"ann": "browse:0"}, {"properties": {"item": "shirt"}}),
+    ({"ann": "browse:1 add:2"}, {"properties": {"item": "jeans"}}),
+)
+
+
+def test_a_property_held_constant_is_that_of_the_first_step_one():
+    # funnels/funnels-advanced, Hold Property Constant: uniques enter once, totals with each value
+    def held(**options) -> Funnel:
+        return funnel(community(*BROWSED), ["browse", "add"], hold="item", now=LATER, **options)
+
+    assert users(held(dialect="mixpanel")) == [1, 0]
+    assert users(held(dialect="posthog")) == [1, 1]
+    assert held(dialect="mixpanel", counting="totals").frame["count"].tolist() == [2, 1]
+    assert held(dialect="mixpanel", counting="pairs").frame["count"].tolist() == [2, 1]
+
+
+def test_pairs_need_a_property_to_hold():
+    with pytest.raises(InvalidArgument, match="say which property by hold="):
+        funnel(community(*BROWSED), ["browse", "add"], counting="pairs", now=LATER)
+    with pytest.raises(InvalidArgument, match="hold must be a field"):
+        funnel(community(*BROWSED), ["browse", "add"], hold="occurred_at", now=LATER)

@@ -41,7 +41,8 @@ def questions(draw) -> Asked:
     order = draw(st.sampled_from(["ordered", "strict", "any"]))
     spans = [(after, before) for before in range(2, len(steps) + 1) for after in range(1, before)]
     excluded = st.builds(lambda event, span: (event, *span), st.sampled_from("zb"), st.sampled_from(spans))
-    counting, anchor = draw(st.sampled_from(["users", "sessions", "totals"])), draw(st.sampled_from(["any", "first"]))
+    anchor, hold = draw(st.sampled_from(["any", "first"])), draw(st.sampled_from([False, False, True]))
+    counting = draw(st.sampled_from(["users", "sessions", "totals", *(["pairs"] if hold else [])]))
     ties = draw(st.sampled_from([True, False, 2]))
     graced = order == "ordered" and ties is True and (counting != "totals" or anchor == "first")
     return Asked(
@@ -58,6 +59,7 @@ def questions(draw) -> Asked:
         exclusion=draw(st.sampled_from(["person", "attempt", "entry"])),
         grace=draw(st.integers(0, 2)) if graced else 0,
         first_step=draw(st.booleans()) if order == "any" else False,
+        hold=hold,
     )
 
 
@@ -89,6 +91,7 @@ def asked(community: list[list[Row]], question: Asked, **options: object) -> Fun
         exclusion=question.exclusion,
         grace=question.grace * MINUTE,
         first_step=question.first_step,
+        hold="platform" if question.hold else None,
         **options,
     )
 

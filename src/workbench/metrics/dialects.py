@@ -107,6 +107,12 @@ _FUNNEL: Final[dict[Dialect, tuple[Setting, ...]]] = {
             f"{_ADVANCED}#exclusion-steps-exclude-users-who-did",
         ),
         Setting("attribution", 1, "the value at step 1 names the segment", f"{_ADVANCED}#user-count-in-breakdown"),
+        Setting(
+            "once",
+            "segment",
+            "broken down, people enter once per segment",
+            f"{_ADVANCED}#user-count-in-breakdown",
+        ),
         Setting("top", 200, "the first 200 values are told apart", f"{_MIXPANEL}funnels/funnels-faq"),
     ),
     "amplitude": (
@@ -205,11 +211,6 @@ _BEYOND: Final[dict[Dialect, tuple[Beyond, ...]]] = {
             "the first step 1 that gets as far",
             f"{_ADVANCED}#optimized-re-entry",
         ),
-        Beyond(
-            "funnel",
-            "broken down, a person counts once per segment they enter in; counting='totals' shows these entries",
-            f"{_ADVANCED}#user-count-in-breakdown",
-        ),
         Beyond("funnel", "steps that are anchored where any order counts", f"{_ADVANCED}#any-order"),
         Beyond(
             "funnel",
@@ -218,6 +219,11 @@ _BEYOND: Final[dict[Dialect, tuple[Beyond, ...]]] = {
         ),
     ),
     "amplitude": (
+        Beyond(
+            "funnel",
+            "a property held constant makes it count pairs of people and values: that is counting='pairs' with hold=",
+            f"{_AMPLITUDE}funnel-analysis/funnel-analysis-hold-properties-constant",
+        ),
         Beyond(
             "retention",
             "of several starts in one cohort each opens windows of its own; here the first does",

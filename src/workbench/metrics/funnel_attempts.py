@@ -158,6 +158,11 @@ def _query(snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str]) -
     if asked.counting == "sessions":
         columns["session"] = own.pair("user_key", "session_id")
         conditioned.append("session_id IS NOT NULL")
+    if asked.hold is not None:
+        held, bound = column(asked.hold, "hold", own)
+        params |= bound
+        columns["held"] = own.pair("user_key", held)
+        conditioned.append(f"{held} IS NOT NULL")
     selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     sql = f"SELECT {selected} FROM events WHERE {' AND '.join(conditioned)}"  # noqa: S608 - our own words
     return sql, params | {"now": asked.now}
@@ -178,6 +183,7 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
     first, owner = rows.first, np.arange(len(rows.user_key))
     alone = [rows.columns["session"]] if asked.counting == "sessions" else []
     alone += [segment] if asked.attribution == "all" else []
+    alone += [rows.columns["held"]] if asked.hold is not None else []
     for number in range(len(alone)):
         places, first, person = told_apart(first, alone[number])
         owner, at, bits, segment = owner[person], at[places], bits[places], segment[places]
@@ -194,10 +200,30 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
     if asked.reading.grace:  # a step that came a little too early took no time
         reached = np.where(chosen >= 0, np.maximum.accumulate(reached, axis=1), -1)
     part = (rows.user_key[owner[group]], named, reached, settled, in_flight)
-    if asked.attribution != "all":
-        return part
-    kept = named != _OTHER  # rare values are not one value, so nobody gets on in them
-    return part[0][kept], part[1][kept], part[2][kept], part[3][kept], part[4][kept]
+    if asked.attribution == "all":
+        kept = named != _OTHER  # rare values are not one value, so nobody gets on in them
+        part = part[0][kept], part[1][kept], part[2][kept], part[3][kept], part[4][kept]
+    several = asked.counting == "users" and (asked.hold is not None or asked.once == "segment")
+    return _one_each(part, asked) if several else part
+
+
+def _one_each(part: _Part, asked: FunnelDefinition) -> _Part:
+    """Keep of each person, who may have made several attempts, that which got furthest; or that of the first step 1.
+
+    Where they count once per segment, one of each segment is kept.
+    """
+    user_key, segment, at, settled, in_flight = part
+    steps, first_only = np.count_nonzero(at >= 0, axis=1), asked.reading.anchor == "first"
+    best = [at[:, 0], -steps] if first_only else [-steps, at[:, 0]]
+    whose = [user_key, segment] if asked.attribution == "all" or asked.once == "segment" else [user_key]
+    order = np.lexsort([segment, *at.T[::-1], *best[::-1], *whose[::-1]])
+    changed = np.any([np.diff(each[order]) != 0 for each in whose], axis=0)
+    starts = np.flatnonzero(np.concatenate([[len(order) > 0], changed]))
+    chosen = order[starts]
+    if not first_only and len(chosen):
+        settled[chosen] = np.maximum.reduceat(settled[order], starts)
+        in_flight[chosen] = np.logical_or.reduceat(in_flight[order], starts) & (steps[chosen] < at.shape[1])
+    return user_key[chosen], segment[chosen], at[chosen], settled[chosen], in_flight[chosen]
 
 
 def _kernel(
@@ -219,7 +245,7 @@ def _kernel(
             reading.reuse,
             reading.anchor == "first",
             reading.exclusion != "person",
-            asked.counting == "totals",
+            asked.every_attempt,
             reading.exclusion == "entry",
             reading.first_step,
         ]

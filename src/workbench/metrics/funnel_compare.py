@@ -96,7 +96,7 @@ def compare(funnel: Funnel, dialect: Dialect) -> Comparison:
     Raises:
         InvalidArgument: There is no such dialect.
     """
-    asked = replace(funnel.definition, by=None, attribution=None, top=None, counting="users")
+    asked = replace(funnel.definition, by=None, attribution=None, top=None, once="person", counting="users")
     sets: Mapping[str, Any] = dialects.funnel(dialect, order=asked.order)
     names = ("anchor", "ties", "reuse", "exclusion", "grace", "first_step")
     own = {name: sets[name] for name in names if name in sets}

@@ -14,19 +14,21 @@ from workbench.metrics.steps import Step, as_step
 from workbench.results import Definition
 
 Order: TypeAlias = Literal["ordered", "strict", "any"]
-Counting: TypeAlias = Literal["users", "sessions", "totals"]
+Counting: TypeAlias = Literal["users", "sessions", "totals", "pairs"]
 Attribution: TypeAlias = Literal["first", "last", "all", "user"] | int
 Anchor: TypeAlias = Literal["any", "first"]
 Exclusion: TypeAlias = Literal["person", "attempt", "entry"]
 Mode: TypeAlias = Literal["strict_order", "strict_deduplication", "strict_increase", "strict_once"]
+Once: TypeAlias = Literal["person", "segment"]
 Between: TypeAlias = tuple[str | Step, int, int]
 
 ORDERS: Final[tuple[Order, ...]] = ("ordered", "strict", "any")
-COUNTINGS: Final[tuple[Counting, ...]] = ("users", "sessions", "totals")
+COUNTINGS: Final[tuple[Counting, ...]] = ("users", "sessions", "totals", "pairs")
 ATTRIBUTIONS: Final = ("first", "last", "all", "user")
 ANCHORS: Final[tuple[Anchor, ...]] = ("any", "first")
 EXCLUSIONS: Final[tuple[Exclusion, ...]] = ("person", "attempt", "entry")
 MODES: Final[tuple[Mode, ...]] = ("strict_order", "strict_deduplication", "strict_increase", "strict_once")
+ONCES: Final[tuple[Once, ...]] = ("person", "segment")
 MOST_STEPS: Final = 30
 MOST_EXCLUSIONS: Final = 20
 MOST_WITHIN: Final = timedelta(days=36_500)
@@ -109,7 +111,9 @@ class FunnelDefinition(Definition):
     by: str | tuple[Group, ...] | None = None
     attribution: Attribution | None = None
     top: int | None = None
+    once: Once = "person"
     counting: Counting = "users"
+    hold: str | None = None
     since: datetime | None
     until: datetime | None
     now: datetime
@@ -125,9 +129,14 @@ class FunnelDefinition(Definition):
         return tuple(map(str, self.steps))
 
     @property
+    def every_attempt(self) -> bool:
+        """Whether all attempts that do not overlap are looked at, not only the one that counts of a person."""
+        return self.counting == "totals" or self.once == "segment"
+
+    @property
     def unit(self) -> str:
         """What is counted, in the plural."""
-        return {"users": "people", "sessions": "sessions", "totals": "attempts"}[self.counting]
+        return {"users": "people", "sessions": "sessions", "totals": "attempts", "pairs": "pairs"}[self.counting]
 
 
 def checked_steps(steps: Sequence[str | Step]) -> tuple[Step, ...]:
@@ -205,6 +214,17 @@ def checked_by(by: By | None) -> str | tuple[Group, ...] | None:
 
 def _list(given: Any) -> Sequence[Any]:  # noqa: ANN401 - whatever was given
     return given if isinstance(given, Sequence) else [given]
+
+
+def checked_counting(counting: Counting, hold: str | None) -> Counting:
+    """Take what is counted.
+
+    Raises:
+        InvalidArgument: It is none of `COUNTINGS`, or pairs of people and values where no value is held.
+    """
+    if arguments.choice(counting, COUNTINGS, name="counting") == "pairs" and hold is None:
+        raise InvalidArgument("counting='pairs' counts people with each value they hold: say which property by hold=")
+    return counting
 
 
 def checked_attribution(attribution: Attribution, steps: tuple[Step, ...]) -> Attribution:
