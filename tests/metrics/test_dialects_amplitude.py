@@ -16,7 +16,8 @@ FIRST = datetime(2021, 12, 1, tzinfo=UTC)
 
 def back(journey: str, period: str, *, begin: datetime = FIRST, **options) -> list[int]:
     """Give the periods in which one person came back to use it again."""
-    asked = {"start": "start", "returns": "again", "period": period, "dialect": "amplitude", "now": begin + 90 * DAY}
+    asked = {"start": "start", "returns": "again", "period": period, "kind": "on", "now": begin + 90 * DAY}
+    asked |= {"dialect": "amplitude"}
     answer = retention(store_of({"ann": journey}, unit=HOUR, start=begin).snapshot(), **(asked | options))
     return [row.period for row in answer.frame.itertuples() if row.users]
 
@@ -59,7 +60,13 @@ def test_one_return_can_be_day_1_and_day_2():
     # the same page: several starts open several buckets
     store = store_of({"ann": "start:0 start:24 again:49"}, unit=HOUR, start=FIRST)
     answer = retention(
-        store.snapshot(), start="start", returns="again", period="day", dialect="amplitude", now=FIRST + 9 * DAY
+        store.snapshot(),
+        start="start",
+        returns="again",
+        period="day",
+        kind="on",
+        dialect="amplitude",
+        now=FIRST + 9 * DAY,
     )
     there = answer.frame[answer.frame["users"] > 0]
     assert there["period"].tolist() == [2, 1]
@@ -77,7 +84,7 @@ def cohort(dialect_options: dict[str, object]) -> Retention:
 
 def test_return_on_and_on_or_after_are_those_of_the_table():
     # the same page, Retention types: 72 / 254 = 28.3% return on, 168 / 254 = 66.1% on or after
-    on, after = (cohort(options).frame.set_index("period") for options in ({}, {"kind": "on_or_after"}))
+    on, after = (cohort(options).frame.set_index("period") for options in ({"kind": "on"}, {}))
     assert (on["users"][3], round(on["retention_rate"][3], 3)) == (72, 0.283)
     assert (after["users"][3], round(after["retention_rate"][3], 3)) == (168, 0.661)
     assert after["retention_rate"].is_monotonic_decreasing
@@ -97,6 +104,16 @@ def test_the_overall_row_is_the_sum_of_the_complete_rows():
     )  # fmt: skip
     overall = answer.mean.set_index("period").loc[1]
     assert (overall["users"], overall["cohort_size"], overall["retention_rate"]) == (9, 15, 0.6)
+
+
+def test_custom_brackets_are_those_of_the_example():
+    # retention-analysis/retention-analysis-interpret, Return On (Custom): Day Zero, 1-3, 4-6 and 7-11
+    journeys = {"ann": "start:1 again:30 again:100", "bob": "start:1 again:98", "cem": "start:1 again:170 again:280"}
+    answer = retention(
+        store_of(journeys, unit=HOUR).snapshot(), start="start", returns="again", period="day", kind="bracket",
+        brackets="0,1-3,4-6,7-11", dialect="amplitude", now=START + 30 * DAY,
+    )  # fmt: skip
+    assert answer.frame["users"].tolist() == [0, 1, 2, 1]
 
 
 def test_any_order_needs_the_first_event():

@@ -174,7 +174,12 @@ _RETENTION: Final[dict[Dialect, tuple[Setting, ...]]] = {
         ),
     ),
     "amplitude": (
-        Setting("kind", "on", "back on that very day", f"{_AMPLITUDE}retention-analysis/retention-analysis-build"),
+        Setting(
+            "kind",
+            "on_or_after",
+            "back on that day or later, unless asked for return on",
+            f"{_AMPLITUDE}retention-analysis/retention-analysis-interpret#return-on-or-after-formerly-known-as-unbounded",
+        ),
         Setting("clock", "rolling", "windows of 24 hours, 7 or 30 days from each start", _TIME),
         Setting("floor", "1h", "starts are floored to the hour", _TIME, when=("period", ("day",))),
         Setting("floor", "1d", "weeks and months are counted in days", _TIME, when=("period", ("week", "month"))),
@@ -210,6 +215,11 @@ _BEYOND: Final[dict[Dialect, tuple[Beyond, ...]]] = {
             "with re-entry, times run from the last step 1 before step 2; anchor='any' counts the same people, from "
             "the first step 1 that gets as far",
             f"{_ADVANCED}#optimized-re-entry",
+        ),
+        Beyond(
+            "retention",
+            "a streak needs period 0 too; here it begins with period 1 (with the start as the return it is the same)",
+            f"{_MIXPANEL}retention#streak-mode",
         ),
         Beyond("funnel", "steps that are anchored where any order counts", f"{_ADVANCED}#any-order"),
         Beyond(

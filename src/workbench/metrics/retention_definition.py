@@ -36,7 +36,7 @@ ROLLING: Final[dict[Period, timedelta]] = {
 }
 """How long a period of the rolling clock is, whatever the calendar says."""
 
-MOST_BRACKETS: Final = 50
+MOST_BRACKETS: Final = 100
 _BRACKET: Final = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
 
 

@@ -141,10 +141,11 @@ def _try(
                 reached, instant, starts, bits, at, following, trial, when + within, grace, earliest, rules[REUSE]
             )
         met = _met(reached, trial, starts, at, following, exclusions, when + within)
-        reached = _before(met, reached, trial, at)
-        if rules[ENTRY] and met != NEVER:
-            reached = min(reached, 1)
-        over = max(when, np.max(at[trial[0]])) if reached == steps else min(met, when + within)
+        if met != NEVER:
+            reached = min(_before(met, reached, trial, at), 1) if rules[ENTRY] else _before(met, reached, trial, at)
+        over = at[trial[0, steps - 1]] if reached == steps else min(met, when + within)
+        if grace and reached == steps:
+            over = max(when, np.max(at[trial[0]]))
         if reached == steps:
             through = min(through, over)
         excluded = min(excluded, met)
