@@ -171,6 +171,27 @@ def test_a_segment_has_the_attempts_whose_step_has_its_value(community, question
             assert segment not in answer.attempts.segments
 
 
+@given(
+    community=st.lists(apart, min_size=1, max_size=5),
+    question=questions(),
+    attribution=st.sampled_from(["first", "last", 1]),
+)
+def test_once_per_segment_keeps_one_of_the_attempts_that_do_not_overlap(community, question, attribution):
+    question = replace(question, counting="users", ties=True, reuse=False, grace=0, hold=False)
+    every = replace(question, counting="totals")
+    answer = asked(community, question, by="platform", attribution=attribution, once="segment")
+    for segment in ("web", "discord"):
+        attempts = [
+            [unit for unit in oracle.units(journey, every) if value_of(journey, unit, attribution) == segment]
+            for journey in community
+        ]
+        people = [[oracle.best_of(units, question)] if units else [] for units in attempts]
+        if any(people):
+            assert_same(answer, expected(people, len(question.steps)), segment)
+        else:
+            assert segment not in answer.attempts.segments
+
+
 def value_of(journey: list[Row], unit: oracle.Unit, attribution: str | int) -> str:
     """Return the platform of the step that attribution names."""
     values = [next(row.platform for row in journey if row.minute == minute) for minute in unit.times]
