@@ -110,6 +110,11 @@ def journeys(bench, **options):
     return bench.journeys(now=NOW, **options)
 
 
+def people(answer, column, **options):
+    """Give who is behind each row of an answer."""
+    return [answer.people(name, **options) for name in answer.frame[column]]
+
+
 QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "funnel: ordered": funnel,
     "funnel: strict": lambda bench: funnel(bench, order="strict"),
@@ -131,6 +136,12 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "funnel: first only, no ties": lambda bench: funnel(bench, anchor="first", ties=False),
     "funnel: reuse": lambda bench: funnel(bench, [TALK, TALK, ON_WEB], reuse=True),
     "funnel: a time": lambda bench: funnel(bench, since="2026-03-29", until="2026-10-25T02:30", tz="Europe/Berlin"),
+    "funnel: two seconds of grace": lambda bench: funnel(bench, [PAY, TALK, JOIN], grace="1h"),
+    "funnel: an entry stays": lambda bench: funnel(bench, exclude=[(STRANGE, 1, 3)], exclusion="entry", order="any"),
+    "funnel: a first step in any order": lambda bench: funnel(bench, order="any", within="3h", first_step=True),
+    "funnel: once per segment": lambda bench: funnel(bench, by="plan", once="segment", within="90m"),
+    "funnel: a value held": lambda bench: funnel(bench, hold="plan"),
+    "funnel: pairs, by platform": lambda bench: funnel(bench, hold="plan", counting="pairs", by="platform"),
     "funnel: posthog": lambda bench: funnel(bench, dialect="posthog"),
     "funnel: mixpanel": lambda bench: funnel(bench, dialect="mixpanel"),
     "funnel: amplitude": lambda bench: funnel(bench, dialect="amplitude"),
@@ -146,6 +157,10 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "retention: berlin's weeks": lambda bench: retention(bench, period="week", tz="Europe/Berlin"),
     "retention: months, of messages": lambda bench: retention(bench, returns=TALK, period="month"),
     "retention: on or after": lambda bench: retention(bench, kind="on_or_after"),
+    "retention: on or before": lambda bench: retention(bench, returns=TALK, kind="on_or_before"),
+    "retention: everybody in period 0": lambda bench: retention(bench, returns=TALK, dialect="posthog"),
+    "retention: amplitude's weeks": lambda bench: retention(bench, returns=TALK, period="week", dialect="amplitude"),
+    "retention: by plan, of messages": lambda bench: retention(bench, returns=TALK, by="plan"),
     "retention: brackets": lambda bench: retention(bench, kind="bracket", brackets=[(0, 0), (1, 6), (7, 300)]),
     "retention: streaks": lambda bench: retention(bench, kind="streak"),
     "retention: rolling, recurring": lambda bench: retention(bench, clock="rolling", cohort="recurring"),
@@ -164,12 +179,16 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "message_volume: hours of both nights": lambda bench: bench.message_volume(
         period="hour", tz="Europe/Berlin", now=NOW
     ),
+    "message_volume: people": lambda bench: people(bench.message_volume(tz="Europe/Berlin", now=NOW), "period"),
     "message_volume: weeks": lambda bench: bench.message_volume(period="week", tz="Australia/Lord_Howe", now=NOW),
     "message_volume: days": lambda bench: bench.message_volume(tz="America/St_Johns", now=NOW, since="2026-04-01"),
     "platform_distribution": lambda bench: bench.platform_distribution(now=NOW),
+    "platform_distribution: people": lambda bench: people(bench.platform_distribution(now=NOW), "platform", main=True),
     "platforms": lambda bench: bench.platforms(tz="Europe/Berlin", now=NOW),
     "raid_activity": lambda bench: bench.raid_activity(now=NOW),
+    "raid_activity: people": lambda bench: people(bench.raid_activity(now=NOW), "raid_id"),
     "raid_facts": lambda bench: bench.raid_facts(now=NOW),
+    "raid_facts: people": lambda bench: people(bench.raid_facts(now=NOW), "raid_id", new=True),
     "profiles": lambda bench: bench.profiles(tz="Europe/Berlin", now=NOW),
     "journeys: transitions": lambda bench: journeys(bench).transitions(),
     "journeys: a time, some events": lambda bench: journeys(

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from workbench.ingest.summary import Summary
     from workbench.metrics.calendars import Period
     from workbench.metrics.dialects import Dialect
-    from workbench.metrics.funnel_definition import Attribution, Between, By, Counting, Order
-    from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of
+    from workbench.metrics.funnel_definition import Attribution, Between, By, Counting, Once, Order
+    from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of, Zero
     from workbench.metrics.segments import Segment
     from workbench.metrics.steps import Step
     from workbench.models.forecast import Forecast
@@ -152,18 +152,21 @@ class Bench:
         by: By | None = None,
         attribution: Attribution | None = None,
         top: int | None = None,
+        once: Once | None = None,
         counting: Counting = "users",
+        hold: str | None = None,
         since: str | date | None = None,
         until: str | date | None = None,
         now: str | date | None = None,
         tz: str | None = None,
         dialect: Dialect | None = None,
-        **reading: Any,  # noqa: ANN401 - as the question has them: anchor, ties, reuse, exclusion, modes
+        **reading: Any,  # noqa: ANN401 - as the question has them: anchor, ties, grace, reuse, exclusion, …
     ) -> funnels.Funnel:
         """Count the people who reach each step within a time of their first; see `metrics.funnels.funnel`."""
         return funnels.funnel(
             self.snapshot, steps, within=within, order=order, exclude=exclude, by=by, attribution=attribution, top=top,
-            counting=counting, since=since, until=until, now=now, tz=tz or self._tz, dialect=dialect, **reading,
+            once=once, counting=counting, hold=hold, since=since, until=until, now=now, tz=tz or self._tz,
+            dialect=dialect, **reading,
         )  # fmt: skip
 
     def retention(  # noqa: PLR0913 - a question names all its options
@@ -179,6 +182,7 @@ class Bench:
         of: Of = "cohort",
         mean: Mean | None = None,
         floor: str | timedelta | None = None,
+        zero: Zero | None = None,
         by: str | None = None,
         since: str | date | None = None,
         until: str | date | None = None,
@@ -189,7 +193,7 @@ class Bench:
         """Count who of each cohort comes back, by period; see `metrics.retention.retention`."""
         return retentions.retention(
             self.snapshot, start=start, returns=returns, period=period, kind=kind, clock=clock, cohort=cohort,
-            brackets=brackets, of=of, mean=mean, floor=floor, by=by, since=since, until=until, now=now,
+            brackets=brackets, of=of, mean=mean, floor=floor, zero=zero, by=by, since=since, until=until, now=now,
             tz=tz or self._tz, dialect=dialect,
         )  # fmt: skip
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+_MOST_TOLD: Final = 800
+"""Characters of a message that quotes what was given, however huge that was."""
+
 
 class WorkbenchError(Exception):
     """Any error that Workbench raises on purpose; its message names the value and what is allowed."""
@@ -13,6 +18,14 @@ class InvalidSettings(WorkbenchError):
 
 class InvalidArgument(WorkbenchError):
     """An argument of a question or a command is out of its range."""
+
+    def __str__(self) -> str:
+        """Return the message; of one that quotes something huge, its beginning and its end."""
+        text = super().__str__()
+        if len(text) <= _MOST_TOLD:
+            return text
+        left_out = len(text) - _MOST_TOLD
+        return f"{text[: _MOST_TOLD // 2]} … ({left_out:,} characters) … {text[-_MOST_TOLD // 2 :]}"
 
 
 class UnknownEvent(InvalidArgument):

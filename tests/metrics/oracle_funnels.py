@@ -6,7 +6,7 @@ Times are whole minutes. `units` gives what is counted of one person, under ever
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import groupby, permutations, product
+from itertools import accumulate, groupby, permutations, product, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class Asked:
     """Whether events of one minute may be several steps; or how many minutes are one instant."""
     reuse: bool = False
     exclusion: str = "person"
+    grace: int = 0
+    first_step: bool = False
+    hold: bool = False
+    """Whether the platform must stay the same."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,12 @@ class Unit:
 
 def units(rows: list[Row], asked: Asked) -> list[Unit]:
     """Give what is counted of one person: nothing if they never entered, or were taken out."""
+    if asked.hold:
+        counting = "users" if asked.counting == "pairs" else asked.counting
+        values = sorted({row.platform for row in rows if row.platform is not None})
+        alone = ([row for row in rows if row.platform == value] for value in values)
+        found = [each for part in alone for each in units(part, replace(asked, hold=False, counting=counting))]
+        return [best_of(found, asked)] if found and asked.counting == "users" else found
     if asked.counting == "sessions":
         sessions = sorted({row.session for row in rows if row.session is not None})
         alone = ([row for row in rows if row.session == session] for session in sessions)
@@ -91,12 +101,21 @@ def units(rows: list[Row], asked: Asked) -> list[Unit]:
     return [unit(tried, asked)] if tried else []
 
 
+def best_of(found: list[Unit], asked: Asked) -> Unit:
+    """Give one for a person who held several values: that of the first step 1, or the furthest."""
+    if asked.anchor == "first":
+        return min(found, key=lambda each: (each.times[0], -len(each.times), each.times))
+    best = min(found, key=lambda each: (-len(each.times), each.times))
+    waiting = len(best.times) < len(asked.steps) and any(each.in_flight for each in found)
+    return Unit(best.times, max(each.settled for each in found), waiting)
+
+
 def unit(tried: list[Attempt], asked: Asked) -> Unit:
     closed = [each for each in tried if each.opened + asked.within <= asked.now]
     waiting = [each for each in tried if each not in closed and each.met is None]
     best = min(tried, key=lambda each: (-len(each.times), each.opened))
     return Unit(
-        times=best.times,
+        times=tuple(accumulate(best.times, max)),
         settled=max((len(each.times) for each in closed), default=0),
         in_flight=len(best.times) < len(asked.steps) and any(len(each.times) < len(asked.steps) for each in waiting),
     )
@@ -124,16 +143,45 @@ def attempts(rows: list[Row], asked: Asked) -> list[Attempt]:
     for opened in sorted(by_opening):
         if not asked.since <= opened < asked.until:
             continue
-        chain = min(by_opening[opened], key=lambda chain: (-len(chain), chain))
-        met = min((minute for each in asked.exclude for minute in meets(rows, chain, each, asked)), default=None)
-        times = tuple(minute for minute in chain if met is None or minute < met)
-        over = (
-            times[-1] if len(times) == len(asked.steps) else min(opened + asked.within, NEVER if met is None else met)
-        )
         if asked.anchor == "first" and tried and (asked.counting != "totals" or opened <= tried[-1].over):
             continue
+        window = range(opened, opened + asked.within + 1)
+        if asked.first_step and not any(asked.steps[0].fits(row) and row.minute in window for row in rows):
+            continue
+        chain = min(by_opening[opened], key=lambda chain: (-len(chain), chain))
+        if asked.grace and asked.order == "ordered":
+            earlier = tried[-1].over if tried and asked.counting == "totals" else -NEVER
+            chain = max(graced([row for row in rows if row.minute > earlier], opened, asked), chain, key=len)
+        met = min((minute for each in asked.exclude for minute in meets(rows, chain, each, asked)), default=None)
+        times = tuple(takewhile(lambda minute: met is None or minute < met, chain))  # noqa: B023 - used at once
+        if asked.exclusion == "entry" and met is not None:
+            times = times[:1]
+        over = (
+            max(times) if len(times) == len(asked.steps) else min(opened + asked.within, NEVER if met is None else met)
+        )
         tried.append(Attempt(times, opened, over, met))
     return [] if asked.exclusion == "person" and taken_out(tried, asked) else tried
+
+
+def graced(rows: list[Row], opened: int, asked: Asked) -> Chain:
+    """Give the minutes of the attempt of which each step is the first that is free, from a little before the last."""
+    order = sorted(
+        rows, key=lambda row: (row.minute, sum(1 << k for k, step in enumerate(asked.steps) if step.fits(row)))
+    )
+    taken: list[int] = []
+    for step in asked.steps:
+        begin = opened if not taken else order[taken[-1]].minute - asked.grace
+        end = opened + (asked.within if taken else 0)
+        fitting = (
+            place
+            for place, row in enumerate(order)
+            if begin <= row.minute <= end and step.fits(row) and (asked.reuse or place not in taken)
+        )
+        chosen = next(fitting, None)
+        if chosen is None:
+            break
+        taken.append(chosen)
+    return tuple(order[place].minute for place in taken)
 
 
 def taken_out(tried: list[Attempt], asked: Asked) -> bool:

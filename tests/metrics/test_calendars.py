@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from workbench.errors import InvalidArgument
 from workbench.metrics.calendars import calendar, micros
 from workbench.metrics.kernels.periods import period_of
 
@@ -33,3 +34,11 @@ def test_months_and_weeks_follow_each_other_without_a_gap():
     first, last = datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
     assert [f"{day:%m-%d}" for day in calendar("month", first, last, "UTC").days] == ["01-01", "02-01", "03-01"]
     assert [f"{day:%m-%d}" for day in calendar("week", first, last, "UTC").days][:2] == ["01-26", "02-02"]
+
+
+def test_so_many_periods_are_a_slip():
+    first, last = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+    for period in ("day", "week", "month"):
+        with pytest.raises(InvalidArgument, match=f"more than 40,000 {period}s from 1970-01-01 to 9000-01-01"):
+            calendar(period, first, last, "UTC")
+    assert len(calendar("day", first, datetime(2070, 1, 1, tzinfo=UTC), "UTC").days) == 36_526

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workbench.bench import Bench
 from workbench.config import Settings
@@ -11,7 +14,8 @@ from workbench.errors import InvalidArgument
 from workbench.events import to_table
 from workbench.metrics.changes import explain_change
 from workbench.store.lake import LakeStore
-from workbench.testing import events_of, store_of
+from workbench.store.memory import MemoryStore
+from workbench.testing import events_of, store_of, stored
 
 NOW = "2026-01-10"
 FIRST = datetime(2026, 1, 9, tzinfo=UTC)
@@ -47,17 +51,157 @@ def test_events_that_came_late_are_told_from_another_window(lake):
     put(lake, {"bob": "buy:30"}, at=FIRST + timedelta(days=1), source="two")
     new = asked(lake, within="3d")
     found = causes(explain_change(old, new))
-    assert found == {"code": 0, "removed events": 0, "late events": 0.25, "definition: within": 0.25}
+    assert found == {
+        "code": 0,
+        "removed events": 0,
+        "duplicates": 0,
+        "late events": 0.25,
+        "definition: within": 0.25,
+    }
     assert sum(found.values()) == new.conversion_rate - old.conversion_rate == 0.5
 
 
-def test_repeated_events_change_nothing(lake):
+def about(change):
+    return dict(zip(change.frame["cause"], change.frame["events"], strict=True))
+
+
+def test_events_that_came_again_change_nothing_and_are_counted(lake):
     put(lake, {"ann": "view:0 buy:9"}, at=FIRST, source="one")
     old = asked(lake)
     put(lake, {"ann": "view:0 buy:9"}, at=FIRST + timedelta(days=1), source="two")
     change = explain_change(old, asked(lake))
     assert not change.frame["change"].any()
-    assert change.reading() == "The number went from 1 to 1: nothing changed it."
+    assert about(change)["duplicates"] == 2
+    assert change.reading() == (
+        "The number went from 1 to 1: nothing changed it. 2 repeated events count once, as before."
+    )
+    lake.maintain()
+    assert about(explain_change(asked(lake), asked(lake)))["duplicates"] == 0
+
+
+def test_a_copy_that_was_ingested_before_takes_the_place_of_the_other(lake):
+    # the writer of the second source has a clock that is behind, and it says that ann bought at once
+    put(lake, {"ann": "view:0 buy:3000", "bob": "view:0"}, at=FIRST, source="one")
+    old = asked(lake)
+    put(lake, {"ann": "view:0 buy:9"}, at=FIRST - timedelta(hours=1), source="two")
+    change = explain_change(old, asked(lake))
+    assert causes(change) == {"code": 0, "removed events": 0, "duplicates": 0.5, "late events": 0}
+    assert about(change)["duplicates"] == 4  # two take a place, two count for nothing
+    assert "duplicates +0.5 (4 events)" in change.reading()
+
+
+def test_what_came_late_with_an_early_stamp_came_late(lake):
+    put(lake, {"ann": "view:0", "bob": "view:0 buy:5000"}, at=FIRST, source="one")
+    old = asked(lake)
+    put(lake, {"cem": "view:0 buy:9"}, at=FIRST - timedelta(hours=1), source="two")
+    change = explain_change(old, asked(lake))
+    assert causes(change)["late events"] == pytest.approx(1 / 3)
+    assert about(change) == {"code": 0, "removed events": 0, "duplicates": 0, "late events": 2}
+
+
+def test_causes_of_every_kind_are_told_apart_at_once(lake):
+    put(
+        lake,
+        {"ann": "view:0 buy:3000", "bob": "view:5000", "old": "view:-9000", "eve": "view:10"},
+        at=FIRST,
+        source="1",
+    )
+    old = asked(lake)
+    put(lake, {"ann": "view:0 buy:9"}, at=FIRST - timedelta(hours=1), source="2")
+    put(lake, {"bob": "buy:5005"}, at=FIRST + timedelta(hours=1), source="3")
+    lake.expire(before=datetime(2026, 1, 2, tzinfo=UTC))
+    change = explain_change(
+        old, asked(lake, since="2026-01-06"), number=lambda answer: float(answer.attempts.step.sum())
+    )
+    assert causes(change) == {
+        "code": 0,
+        "removed events": -1,
+        "duplicates": 1,
+        "late events": 1,
+        "definition: since": -3,
+    }
+    assert change.frame["change"].sum() == change.new - change.old
+
+
+def test_the_code_is_a_cause_when_the_same_question_gives_another_number(lake):
+    put(lake, {"ann": "view:0 buy:9", "bob": "view:0"}, at=FIRST, source="one")
+    answer = asked(lake)
+    by_older_code = dataclasses.replace(answer, attempts=answer.attempts.taken([0]))
+    change = explain_change(by_older_code, answer, number=lambda each: float(each.entered))
+    assert causes(change)["code"] == 1
+
+
+def test_a_rate_of_nobody_counts_as_nothing(lake):
+    put(lake, {"ann": "view:0 buy:9"}, at=FIRST, source="one")
+    change = explain_change(asked(lake, until="2026-01-02"), asked(lake))
+    assert (change.old, change.new) == (0, 1)
+    assert causes(change)["definition: until"] == 1
+
+
+def test_an_event_that_nobody_did_any_more_counts_as_nothing(lake):
+    put(lake, {"ann": "buy:0", "bob": "view:5000"}, at=FIRST, source="one")
+    old = Bench(lake, Settings()).active_users(event="buy", period="month", now=NOW)
+    lake.expire(before=datetime(2026, 1, 7, tzinfo=UTC))
+    new = Bench(lake, Settings()).active_users(period="month", now=NOW)
+    change = explain_change(old, new, number=lambda answer: float(answer.frame["users"].sum()))
+    assert causes(change) == {
+        "code": 0,
+        "removed events": -1,
+        "duplicates": 0,
+        "late events": 0,
+        "definition: event": 1,
+    }
+
+
+def test_a_question_as_known_before_sees_less(lake):
+    put(lake, {"ann": "view:0", "bob": "buy:5"}, at=FIRST, source="one")
+    put(lake, {"ann": "view:1 buy:9"}, at=FIRST + timedelta(days=1), source="two")
+    bench = Bench(lake, Settings())
+    ask = {"steps": ["view", "buy"], "within": "1d", "now": NOW}
+    change = explain_change(bench.funnel(**ask), bench.as_of(FIRST + timedelta(hours=1)).funnel(**ask))
+    assert causes(change)["removed events"] == -1
+
+
+arrivals = st.lists(
+    st.tuples(
+        st.sampled_from(["ann", "bob", "cem"]),
+        st.sampled_from(["view", "buy"]),
+        st.integers(0, 90),
+        st.integers(0, 3),
+        st.integers(-2, 2),
+    ),
+    max_size=6,
+)
+
+
+def arrived(rows, *, at, source):
+    """Make events of which some have ids that others have too, each with a stamp of its own."""
+    tables = []
+    for number, (who, what, minute, name, hours) in enumerate(rows):
+        event = events_of({who: f"{what}:{minute}"})[0]
+        copy = type(event)(
+            **{each: getattr(event, each) for each in event.__struct_fields__} | {"event_id": f"e{name}"}
+        )
+        tables.append(stored([copy], ingested_at=at + timedelta(hours=hours), source=f"{source}/{number}"))
+    return tables
+
+
+@settings(max_examples=40)
+@given(arrivals, arrivals, st.sampled_from(["10m", "1h"]), st.booleans())
+def test_the_causes_add_up_to_the_difference(first, second, within, forget):
+    one = arrived(first, at=FIRST, source="one")
+    other = arrived(second, at=FIRST + timedelta(hours=1), source="two")
+    known = stored(events_of({"visitor": "view:-9000 buy:-8000"}), ingested_at=FIRST - timedelta(days=3), source="zero")
+    kept = one[len(one) // 2 :] if forget else one
+    old, new = (
+        Bench(MemoryStore(pa.concat_tables([known, *tables])), Settings()).funnel(["view", "buy"], within=each, now=NOW)
+        for tables, each in ((one, "10m"), ([*kept, *other], within))
+    )
+    for number in (lambda answer: float(answer.attempts.step.sum()), lambda answer: answer.conversion_rate):
+        change = explain_change(old, new, number=number)
+        assert change.frame["change"].sum() == pytest.approx(number(new) - number(old), abs=1e-12)
+        assert change.frame.set_index("cause")["change"]["code"] == 0
+        assert (change.frame["events"] >= 0).all()
 
 
 def test_events_that_expired_are_removed_events(lake):

@@ -193,6 +193,24 @@ def test_every_setting_is_an_option_with_a_source():
     assert table["meaning"].str.len().min() > 10
     assert dialects.funnel(None) == {}
     assert dialects.retention("mixpanel")["kind"] == "on_or_after"
+    grace = table[(table["dialect"] == "mixpanel") & (table["option"] == "grace")].iloc[0]
+    assert (grace["value"], grace["when"]) == ("'2s'", "order='ordered'")
+
+
+def test_what_a_vendor_does_and_no_option_does_is_listed_too():
+    table = dialects.dialects()
+    beyond = table[table["option"] == dialects.NOT_MODELLED]
+    assert set(beyond["dialect"]) == set(dialects.DIALECTS)
+    assert (beyond["value"] == "").all()
+
+
+def test_an_option_can_depend_on_another():
+    assert dialects.funnel("posthog", order="any")["exclusion"] == "entry"
+    assert dialects.funnel("posthog")["exclusion"] == "person"
+    assert "grace" not in dialects.funnel("mixpanel", order="any")
+    assert [dialects.retention("amplitude", period=each)["floor"] for each in ("day", "week", "month")] == [
+        "1h", "1d", "1d",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("ask", [dialects.funnel, dialects.retention, dialects.dialects])

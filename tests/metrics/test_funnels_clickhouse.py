@@ -112,5 +112,5 @@ def test_modes_are_clickhouse_s_alone():
         funnel(snapshot, ["a", "b"], dialect="clickhouse", modes=["strict"])
     with pytest.raises(InvalidArgument, match="modes is a list"):
         funnel(snapshot, ["a", "b"], dialect="clickhouse", modes="strict_order")
-    with pytest.raises(InvalidArgument, match="no order, exclude, anchor or ties"):
+    with pytest.raises(InvalidArgument, match="no order, exclude, anchor, ties or grace"):
         funnel(snapshot, ["a", "b"], dialect="clickhouse", modes=["strict_order"], order="any")

@@ -141,7 +141,7 @@ def test_a_clear_difference_between_segments_is_told_from_chance():
         ({"by": "platform", "attribution": "middle"}, "'user' or a step from 1 to 2, got 'middle'"),
         ({"by": "platform", "attribution": 3}, "a step from 1 to 2, got 3"),
         ({"by": "platform", "top": 0}, "from 1 to 1,000, got 0"),
-        ({"counting": "people"}, "'users', 'sessions', 'totals', got 'people'"),
+        ({"counting": "people"}, "'users', 'sessions', 'totals', 'pairs', got 'people'"),
         ({"anchor": "last"}, "anchor must be one of 'any', 'first', got 'last'"),
         ({"exclusion": "none"}, "exclusion must be one of 'person', 'attempt'"),
         ({"ties": "soon"}, "ties must be a timedelta"),

@@ -41,6 +41,10 @@ def questions(draw) -> Asked:
     order = draw(st.sampled_from(["ordered", "strict", "any"]))
     spans = [(after, before) for before in range(2, len(steps) + 1) for after in range(1, before)]
     excluded = st.builds(lambda event, span: (event, *span), st.sampled_from("zb"), st.sampled_from(spans))
+    anchor, hold = draw(st.sampled_from(["any", "first"])), draw(st.sampled_from([False, False, True]))
+    counting = draw(st.sampled_from(["users", "sessions", "totals", *(["pairs"] if hold else [])]))
+    ties = draw(st.sampled_from([True, False, 2]))
+    graced = order == "ordered" and ties is True and (counting != "totals" or anchor == "first")
     return Asked(
         steps=steps,
         within=draw(st.integers(1, HORIZON)),
@@ -48,11 +52,14 @@ def questions(draw) -> Asked:
         order=order,
         until=draw(st.integers(1, HORIZON + 1)),
         exclude=tuple(draw(st.lists(excluded, max_size=2))),
-        counting=draw(st.sampled_from(["users", "sessions", "totals"])),
-        anchor=draw(st.sampled_from(["any", "first"])),
-        ties=draw(st.sampled_from([True, False, 2])),
+        counting=counting,
+        anchor=anchor,
+        ties=ties,
         reuse=draw(st.booleans()) if order != "strict" else False,
-        exclusion=draw(st.sampled_from(["person", "attempt"])),
+        exclusion=draw(st.sampled_from(["person", "attempt", "entry"])),
+        grace=draw(st.integers(0, 2)) if graced else 0,
+        first_step=draw(st.booleans()) if order == "any" else False,
+        hold=hold,
     )
 
 
@@ -82,6 +89,9 @@ def asked(community: list[list[Row]], question: Asked, **options: object) -> Fun
         ties=question.ties if isinstance(question.ties, bool) else question.ties * MINUTE,
         reuse=question.reuse,
         exclusion=question.exclusion,
+        grace=question.grace * MINUTE,
+        first_step=question.first_step,
+        hold="platform" if question.hold else None,
         **options,
     )
 
@@ -145,7 +155,7 @@ apart = st.lists(rows, min_size=2, max_size=6, unique_by=lambda row: row.minute)
     attribution=st.sampled_from(["first", "last", 1, 2]),
 )
 def test_a_segment_has_the_attempts_whose_step_has_its_value(community, question, attribution):
-    question = replace(question, ties=True, reuse=False)
+    question = replace(question, ties=True, reuse=False, grace=0)
     journeys = [
         [replace(row, platform=None) if row.session == "t" else row for row in journey] for journey in community
     ]
@@ -155,6 +165,27 @@ def test_a_segment_has_the_attempts_whose_step_has_its_value(community, question
             [unit for unit in oracle.units(journey, question) if value_of(journey, unit, attribution) == segment]
             for journey in journeys
         ]
+        if any(people):
+            assert_same(answer, expected(people, len(question.steps)), segment)
+        else:
+            assert segment not in answer.attempts.segments
+
+
+@given(
+    community=st.lists(apart, min_size=1, max_size=5),
+    question=questions(),
+    attribution=st.sampled_from(["first", "last", 1]),
+)
+def test_once_per_segment_keeps_one_of_the_attempts_that_do_not_overlap(community, question, attribution):
+    question = replace(question, counting="users", ties=True, reuse=False, grace=0, hold=False)
+    every = replace(question, counting="totals")
+    answer = asked(community, question, by="platform", attribution=attribution, once="segment")
+    for segment in ("web", "discord"):
+        attempts = [
+            [unit for unit in oracle.units(journey, every) if value_of(journey, unit, attribution) == segment]
+            for journey in community
+        ]
+        people = [[oracle.best_of(units, question)] if units else [] for units in attempts]
         if any(people):
             assert_same(answer, expected(people, len(question.steps)), segment)
         else:

@@ -12,7 +12,7 @@ def test_who_uses_two_platforms_counts_on_both_but_has_one_main_platform():
     answer = platform_distribution(MemoryStore(stored(on_discord + on_web)).snapshot(), now=NOW)
     rows = answer.frame[["platform", "users", "share", "main_users", "events"]].to_numpy().tolist()
     assert rows == [["discord", 2, 1.0, 1, 2], ["web", 1, 0.5, 1, 2]]
-    assert (answer.people, answer.chart().marks[0].values) == (2, (1.0, 1.0))
+    assert (answer.total, answer.chart().marks[0].values) == (2, (1.0, 1.0))
     assert "people use 0.5 further platforms on average" in answer.reading()
 
 
@@ -29,4 +29,4 @@ def test_events_without_a_platform_are_shown_as_such():
 
 def test_nobody_is_an_answer():
     answer = platform_distribution(store_of({}).snapshot(), now=NOW)
-    assert (len(answer.frame), answer.people, answer.reading()) == (0, 0, "Nobody was active on any platform.")
+    assert (len(answer.frame), answer.total, answer.reading()) == (0, 0, "Nobody was active on any platform.")

@@ -91,6 +91,42 @@ def test_people_are_told_apart_by_what_their_start_says():
     assert "web 50.0% (of 2, too thin to act on), app 100.0%" in answer.reading()
 
 
+def test_people_are_told_apart_by_their_start_whatever_the_return():
+    snapshot = community(
+        ({"ann": "join:0", "bob": "join:0"}, {"platform": "web"}),
+        ({"cem": "join:0"}, {"platform": "app"}),
+        ({"ann": "buy:1500", "bob": "view:1500", "cem": "buy:1500"}, {"platform": "app"}),
+    )
+    answer = retention(snapshot, start="join", returns="buy", by="platform", period="day", now=START + 3 * DAY)
+    users = {(row.segment, row.period): row.users for row in answer.frame.itertuples()}
+    assert (users["web", 1], users["app", 1]) == (1, 1)
+    assert answer.people("2026-01-05", 1, segment="web") == ["ann"]
+
+
+def test_on_or_before_counts_who_came_in_any_of_the_weeks_so_far():
+    assert [cells(asked(WEEKS, kind="on_or_before", returns="view"))["01-05", week] for week in range(4)] == [
+        0,
+        2,
+        3,
+        3,
+    ]
+
+
+def test_period_zero_can_be_everybody_who_started():
+    answer = asked(WEEKS, returns="view", zero="everybody")
+    assert [cells(answer)["01-05", week] for week in range(3)] == [4, 2, 2]
+    assert answer.people("2026-01-05", 0) == ["ann", "bob", "cem", "dee"]
+    with_zero = asked(WEEKS, returns="view", zero="everybody", kind="bracket", brackets="0-1,2")
+    assert with_zero.frame["users"].tolist()[:2] == [4, 2]
+
+
+def test_a_table_of_too_many_cells_is_refused():
+    journeys = {"ann": "join:0", "bob": "join:9000"}
+    with pytest.raises(InvalidArgument, match="9,001 cohorts has more than 5,000,000 cells: ask since a later day"):
+        asked(journeys, period="day", now=START + 9001 * DAY)
+    assert len(asked(journeys, period="month", now=START + 9001 * DAY).frame) > 40_000
+
+
 @pytest.mark.parametrize("brackets", ["", "1-0", "0,0", "3,1", "a", [(0, 1), (1, 2)], [(0,)], [(-1, 0)], None])
 def test_brackets_that_are_none_are_refused(brackets):
     with pytest.raises(InvalidArgument, match="brackets"):

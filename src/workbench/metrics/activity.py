@@ -13,6 +13,7 @@ from workbench.charts.formats import duration, number
 from workbench.charts.spec import Chart, Line
 from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, intervals, presence, sequences
+from workbench.metrics.breakdowns import rest_told
 from workbench.metrics.calendars import PERIODS, Period
 from workbench.metrics.series import SpanDefinition, complete, note, over_time
 from workbench.metrics.steps import Step, as_step, check_known, seen
@@ -66,12 +67,13 @@ class ActiveUsers(Answer):
         shares = {f"dau_{name}": intervals.rate(counts["dau"], counts[name]) for name in ("wau", "mau")}
         return counts.assign(**shares).loc[self.frame["period"]].reset_index()
 
-    def people(self, period: str | date, *, segment: str | None = None) -> list[str]:
-        """List the people behind a row: as many as its `users`.
+    def people(self, period: str | date, *, segment: str | None = None, new: bool = False) -> list[str]:
+        """List the people behind a row: as many as its `users`, or its `new_users`.
 
         Args:
             period: First day of the period, as in the frame.
             segment: Of this segment alone; all of them if not given.
+            new: Only those whose first event ever is in the period.
 
         Raises:
             InvalidArgument: There is no such period or segment.
@@ -85,9 +87,9 @@ class ActiveUsers(Answer):
         last = self.found.periods.days.index(day)
         chosen = segments.values() if segment is None else [segments[segment]]
         keys = [
-            there.user_key[there.there(number)]
+            there.user_key[there.there(number) & (there.first == number if new else True)]
             for there in chosen
-            for number in range(last - _width(self) + 1, last + 1)
+            for number in range(last if new else last - _width(self) + 1, last + 1)
         ]
         return sequences.user_ids(self.snapshot, np.unique(np.concatenate([np.array([], dtype=np.int64), *keys])))
 
@@ -118,7 +120,8 @@ class ActiveUsers(Answer):
         if self.definition.by:
             last = over.groupby("segment", sort=False).last()["users"]
             told = ", ".join(f"{name} {number(users, 'count')}" for name, users in last.head(5).items())
-            return f"People with any event {_of(self.definition)}, in the last full {period}: {told}."
+            opening = f"People with any event {_of(self.definition)}, in the last full {period}: {told}."
+            return " ".join(filter(None, [opening, rest_told(list(self.found.segments))]))
         last, before = over.iloc[-1], over.iloc[:-1].tail(7)["users"]
         usual = f" (the {len(before)} {period}s before had {before.mean():,.0f} on average)" if len(before) else ""
         return (

@@ -12,7 +12,7 @@ from workbench.metrics.steps import column
 from workbench.metrics.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -55,6 +55,14 @@ class Breakdown:
     def nothing(self) -> int:
         """The place of the segment of those who have no value."""
         return len(self.names) - 1
+
+
+def rest_told(names: Collection[object]) -> str:
+    """Say that rare values are one segment, where they are; empty text where all are told apart."""
+    known = [name for name in names if name not in (OTHER, NOTHING)]
+    if OTHER not in names:
+        return ""
+    return f"The {len(known):,} values that most people have are told apart; all others are {OTHER}."
 
 
 def breakdown(snapshot: Snapshot, by: str | None, *, where: str, params: Mapping[str, object]) -> Breakdown:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 
+from workbench.errors import InvalidArgument
 from workbench.metrics import arguments
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 Period: TypeAlias = Literal["day", "week", "month"]
 PERIODS: Final[tuple[Period, ...]] = ("day", "week", "month")
+
+ABOUT: Final[dict[Period, timedelta]] = {
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+    "month": timedelta(days=30),
+}
+MOST_PERIODS: Final = 40_000
+"""Days of a hundred years, and some: more is a slip, and would be slow for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +58,20 @@ _TICK: Final = timedelta(microseconds=1)
 def calendar(period: Period, first: datetime, last: datetime, tz: str) -> Calendar:
     """Return the periods from the one that `first` lies in to the one that `last` lies in.
 
+    Raises:
+        InvalidArgument: The zone is unknown, or there are more than `MOST_PERIODS`.
+
     >>> calendar("day", *[arguments.instant(day) for day in ("2026-03-29", "2026-03-29")], "Europe/Berlin").starts
     ... # doctest: +NORMALIZE_WHITESPACE
     (datetime.datetime(2026, 3, 28, 23, 0, tzinfo=datetime.timezone.utc),
      datetime.datetime(2026, 3, 29, 22, 0, tzinfo=datetime.timezone.utc))
     """
     zone = arguments.zone(tz)
+    if (last - first) / ABOUT[period] > MOST_PERIODS:
+        raise InvalidArgument(
+            f"there are more than {MOST_PERIODS:,} {period}s from {first:%Y-%m-%d} to {last:%Y-%m-%d}: ask with an "
+            "earlier now, or by longer periods"
+        )
     days = [_floor(period, first.astimezone(zone).date())]
     end = last.astimezone(zone).date()
     while days[-1] <= end:

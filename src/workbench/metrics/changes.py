@@ -1,27 +1,28 @@
-"""Why a number is another one than it was: late events, removed ones, the definition, or the code."""
+"""Why a number is another one than it was: late events, duplicates, removed events, the definition, or the code."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pandas as pd
 
 from workbench.charts.spec import Bars, Chart
-from workbench.errors import InvalidArgument
+from workbench.errors import InvalidArgument, UnknownEvent
 from workbench.metrics import activity, funnels, lifecycle, retention, stickiness
+from workbench.metrics.changed_events import DUPLICATES, stages
 from workbench.metrics.funnel_definition import FunnelDefinition
 from workbench.metrics.retention_definition import RetentionDefinition
 from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from workbench.store.base import Snapshot
 
-CODE, REMOVED, LATE, TIME = "code", "removed events", "late events", "time passed"
+CODE, TIME = "code", "time passed"
 
 _ASK: Final[dict[type[Definition], Callable[..., Answer]]] = {
     activity.ActiveUsersDefinition: activity.active_users,
@@ -44,11 +45,13 @@ class ChangeDefinition(Definition):
 class Change(Answer):
     """A change of one number, split by cause.
 
-    `frame` has one row per cause: `cause`, `change`; the changes add up to the difference. `late events`: had occurred
-    before, and were ingested after, the old answer. `removed events`: known to the old answer, and not kept any more
-    (expired, or taken out). `time passed`: the new answer sees later events, as of its `now`. `definition: …`: an
-    option that differs, each after the ones before it. `code`: the same question of the same events gives another
-    number.
+    `frame` has one row per cause: `cause`, `change`, `events` (how many it is about; 0 for a cause that is none of
+    events). The changes add up to the difference; a rate of nobody counts as 0. `late events`: had occurred before,
+    and came after, the old answer. `duplicates`: of events that came more than once (one `event_id`) the first ingested
+    counts, so a copy that came since either counts for nothing or, if it was ingested before, takes the place of the
+    other. `removed events`: known to the old answer, and not kept any more (expired, or taken out). `time passed`: the
+    new answer sees later events, as of its `now`. `definition: …`: an option that differs, each after the ones before
+    it. `code`: the same question of the same events gives another number.
     """
 
     definition: ChangeDefinition
@@ -66,16 +69,28 @@ class Change(Answer):
         moved = self.frame[self.frame["change"] != 0].sort_values("change", key=abs, ascending=False)
         told = f"The number went from {self.old:,.4g} to {self.new:,.4g}"
         if moved.empty:
-            return f"{told}: nothing changed it."
-        causes = "; ".join(f"{row.cause} {row.change:+,.4g}" for row in moved.itertuples())
-        return f"{told}: {causes}."
+            return f"{told}: nothing changed it.{self._ignored()}"
+        columns = (moved[name].tolist() for name in ("cause", "change", "events"))
+        causes = "; ".join(
+            f"{cause} {change:+,.4g}" + (f" ({events:,} events)" if events else "")
+            for cause, change, events in zip(*columns, strict=True)
+        )
+        return f"{told}: {causes}.{self._ignored()}"
+
+    def _ignored(self) -> str:
+        """Say how many repeated events count for nothing."""
+        rows = self.frame[
+            (self.frame["cause"] == DUPLICATES) & (self.frame["change"] == 0) & (self.frame["events"] > 0)
+        ]
+        return f" {rows['events'].iloc[0]:,} repeated events count once, as before." if len(rows) else ""
 
 
 def explain_change(old: Answer, new: Answer, *, number: Callable[[Any], float] | None = None) -> Change:
     """Split the difference of a number between two answers to one question by what caused it.
 
-    The old question is asked again, with one thing changed at a time: of its own events, of those of the new version
-    that it could have known, of all events of the new version, then with each option that differs, `now` first.
+    The old question is asked again, with one thing changed at a time: of its own events, of those of them that are
+    still kept, with the copies of them that count now, of all events of the new version, then with each option that
+    differs, `now` first.
 
     Args:
         old: An answer.
@@ -95,19 +110,27 @@ def explain_change(old: Answer, new: Answer, *, number: Callable[[Any], float] |
     """
     if type(old) is not type(new):
         raise InvalidArgument(f"a {type(old).__name__} and a {type(new).__name__} answer different questions")
-    told = number or _headline
     before, after = _snapshot(old), _snapshot(new)
-    horizon: datetime | None = before.query("SELECT max(ingested_at) AS newest FROM events")["newest"][0].as_py()
-    known = after.known(horizon) if horizon else after
-    path = [(CODE, before, old.definition), (REMOVED, known, old.definition), (LATE, after, old.definition)]
-    path += [(cause, after, definition) for cause, definition in _options(old.definition, new.definition)]
-    value, rows = told(old), []
-    for cause, snapshot, definition in path:
-        here = told(_again(snapshot, definition))
-        rows.append((cause, here - value))
-        value = here
-    rows.append((CODE, told(new) - value))
-    changes = pd.DataFrame(rows, columns=["cause", "change"]).groupby("cause", sort=False, as_index=False).sum()
+    path = [(CODE, before, old.definition, 0)]
+    path += [(stage.cause, stage.snapshot, old.definition, stage.events) for stage in stages(before, after)]
+    path += [(cause, after, definition, 0) for cause, definition in _options(old.definition, new.definition)]
+
+    def told(answer: Answer) -> float:
+        value = float((number or _headline)(answer))
+        return 0.0 if isnan(value) else value
+
+    value, asked, here, rows = told(old), old.definition, before, []
+    for cause, snapshot, definition, events in path:
+        if cause == CODE or snapshot is not here or definition is not asked:
+            there = _told_again(told, snapshot, definition)
+            rows.append((cause, there - value, events))
+            value, asked, here = there, definition, snapshot
+        else:
+            rows.append((cause, 0.0, events))
+    rows.append((CODE, told(new) - value, 0))
+    changes = (
+        pd.DataFrame(rows, columns=["cause", "change", "events"]).groupby("cause", sort=False, as_index=False).sum()
+    )
     return Change(
         frame=changes,
         sql=new.sql,
@@ -136,6 +159,14 @@ def _snapshot(answer: Answer) -> Snapshot:
 
 
 _RESOLVED: Final = (FunnelDefinition, RetentionDefinition)
+
+
+def _told_again(told: Callable[[Answer], float], snapshot: Snapshot, definition: Definition) -> float:
+    """Return the number of a question asked again; 0 where its event is not there any more, or not yet."""
+    try:
+        return told(_again(snapshot, definition))
+    except UnknownEvent:
+        return 0.0
 
 
 def _again(snapshot: Snapshot, definition: Definition) -> Answer:

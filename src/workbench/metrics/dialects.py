@@ -1,6 +1,7 @@
 """How each vendor reads a funnel and a retention: which of our options its reading sets, and where it says so.
 
-A dialect is nothing but options: whatever it sets can be set by hand, and what is given by hand wins.
+A dialect is nothing but options: whatever it sets can be set by hand, and what is given by hand wins. What a vendor
+does and no option does is listed too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from workbench.metrics import arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 Dialect: TypeAlias = Literal["posthog", "mixpanel", "amplitude", "clickhouse"]
@@ -25,6 +28,21 @@ class Setting:
     value: object
     meaning: str
     source: str
+    when: tuple[str, tuple[str, ...]] | None = None
+    """Another option, and the values of it with which alone this is set."""
+
+    def holds(self, asked: Mapping[str, object]) -> bool:
+        """Say whether it is set in a question that has these options."""
+        return self.when is None or asked.get(self.when[0]) in self.when[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """What a vendor documents and no option does, and why."""
+
+    question: Question
+    why: str
+    source: str
 
 
 _POSTHOG: Final = "https://posthog.com/docs/product-analytics/"
@@ -37,6 +55,12 @@ _CLICKHOUSE: Final = (
 )
 _CONVERSIONS: Final = f"{_AMPLITUDE}funnel-analysis/funnel-analysis-how-amplitude-computes-conversions"
 _ADVANCED: Final = f"{_MIXPANEL}funnels/funnels-advanced"
+_SIMULTANEOUS: Final = f"{_MIXPANEL}funnels/funnels-faq#how-does-the-funnel-handle-simultaneous-events"
+_TIME: Final = f"{_AMPLITUDE}retention-analysis/retention-analysis-time"
+_COMPUTES: Final = f"{_AMPLITUDE}funnel-analysis/funnel-analysis-how-amplitude-computes"
+_RETENTION_FUNCTION: Final = (
+    "https://clickhouse.com/docs/sql-reference/aggregate-functions/parametric-functions#retention"
+)
 
 _FUNNEL: Final[dict[Dialect, tuple[Setting, ...]]] = {
     "posthog": (
@@ -51,6 +75,14 @@ _FUNNEL: Final[dict[Dialect, tuple[Setting, ...]]] = {
             "person",
             "who meets an exclusion is in no step",
             "https://github.com/PostHog/posthog/issues/5553",
+            when=("order", ("ordered", "strict")),
+        ),
+        Setting(
+            "exclusion",
+            "entry",
+            "who meets an exclusion has done one step",
+            f"{_POSTHOG_CODE}hogql_queries/insights/funnels/test/test_funnel_unordered.py",
+            when=("order", ("any",)),
         ),
         Setting("attribution", "first", "the first step with a value names the segment", f"{_POSTHOG}funnels"),
     ),
@@ -59,8 +91,13 @@ _FUNNEL: Final[dict[Dialect, tuple[Setting, ...]]] = {
         Setting(
             "anchor", "first", "only the first step 1 in the time asked for enters", f"{_ADVANCED}#counting-methods"
         ),
+        Setting("ties", True, "steps at once are interchangeable", _SIMULTANEOUS),
         Setting(
-            "ties", True, "steps at once are interchangeable (Mixpanel: within 2 s)", f"{_MIXPANEL}funnels/funnels-faq"
+            "grace",
+            "2s",
+            "so are steps within two seconds of one another",
+            _SIMULTANEOUS,
+            when=("order", ("ordered",)),
         ),
         Setting("reuse", False, "an event is one step", f"{_ADVANCED}#ordering"),
         Setting(
@@ -70,6 +107,12 @@ _FUNNEL: Final[dict[Dialect, tuple[Setting, ...]]] = {
             f"{_ADVANCED}#exclusion-steps-exclude-users-who-did",
         ),
         Setting("attribution", 1, "the value at step 1 names the segment", f"{_ADVANCED}#user-count-in-breakdown"),
+        Setting(
+            "once",
+            "segment",
+            "broken down, people enter once per segment",
+            f"{_ADVANCED}#user-count-in-breakdown",
+        ),
         Setting("top", 200, "the first 200 values are told apart", f"{_MIXPANEL}funnels/funnels-faq"),
     ),
     "amplitude": (
@@ -80,11 +123,13 @@ _FUNNEL: Final[dict[Dialect, tuple[Setting, ...]]] = {
             "events of one second in any order",
             f"{_AMPLITUDE}funnel-analysis/funnel-analysis-how-amplitude-handles-simultaneous-events",
         ),
+        Setting("reuse", False, "an event is in one path", _COMPUTES),
         Setting(
-            "reuse",
-            False,
-            "an event is in one path",
-            f"{_AMPLITUDE}funnel-analysis/funnel-analysis-how-amplitude-computes",
+            "first_step",
+            True,
+            "who never fires the first event is not in the funnel",
+            _COMPUTES,
+            when=("order", ("any",)),
         ),
         Setting(
             "exclusion", "person", "who meets an exclusion is out", f"{_AMPLITUDE}funnel-analysis/funnel-analysis-build"
@@ -105,6 +150,12 @@ _RETENTION: Final[dict[Dialect, tuple[Setting, ...]]] = {
         Setting(
             "cohort", "recurring", "in every cohort they start in", f"{_POSTHOG_CODE}models/filters/mixins/retention.py"
         ),
+        Setting(
+            "zero",
+            "everybody",
+            "period 0 is the cohort, come back or not",
+            f"{_POSTHOG_CODE}hogql_queries/insights/retention/test/test_retention_data_warehouse_24h_window.py",
+        ),
         Setting("mean", "simple", "the plain mean of the cohorts", f"{_POSTHOG}retention"),
     ),
     "mixpanel": (
@@ -123,49 +174,110 @@ _RETENTION: Final[dict[Dialect, tuple[Setting, ...]]] = {
         ),
     ),
     "amplitude": (
-        Setting("kind", "on", "back on that very day", f"{_AMPLITUDE}retention-analysis/retention-analysis-build"),
         Setting(
-            "clock",
-            "rolling",
-            "24 h windows, starts floored to the hour",
-            f"{_AMPLITUDE}retention-analysis/retention-analysis-time",
+            "kind",
+            "on_or_after",
+            "back on that day or later, unless asked for return on",
+            f"{_AMPLITUDE}retention-analysis/retention-analysis-interpret#return-on-or-after-formerly-known-as-unbounded",
         ),
-        Setting(
-            "cohort",
-            "recurring",
-            "every start opens windows",
-            f"{_AMPLITUDE}retention-analysis/retention-analysis-time",
-        ),
+        Setting("clock", "rolling", "windows of 24 hours, 7 or 30 days from each start", _TIME),
+        Setting("floor", "1h", "starts are floored to the hour", _TIME, when=("period", ("day",))),
+        Setting("floor", "1d", "weeks and months are counted in days", _TIME, when=("period", ("week", "month"))),
+        Setting("cohort", "recurring", "every start opens windows", _TIME),
         Setting("mean", "weighted", "returned over sizes", "https://amplitude.com/docs/faq/retention-analysis"),
     ),
-    "clickhouse": (),
+    "clickhouse": (
+        Setting("kind", "on", "the first and that other condition are met", _RETENTION_FUNCTION),
+        Setting("clock", "calendar", "conditions are dates", _RETENTION_FUNCTION),
+        Setting("cohort", "recurring", "whoever meets the first condition", _RETENTION_FUNCTION),
+    ),
 }
+
+_BEYOND: Final[dict[Dialect, tuple[Beyond, ...]]] = {
+    "posthog": (
+        Beyond(
+            "retention",
+            "a return can need several events in its period; here one is enough",
+            f"{_POSTHOG_CODE}hogql_queries/insights/retention/test/test_retention_query_runner.py",
+        ),
+        Beyond(
+            "retention", "hours as periods, and weeks from Sunday; here weeks begin on Monday", f"{_POSTHOG}retention"
+        ),
+    ),
+    "mixpanel": (
+        Beyond(
+            "funnel",
+            "an exclusion has the two seconds too; which of the two readings is meant is not said",
+            f"{_ADVANCED}#exclusion-steps-exclude-users-who-did",
+        ),
+        Beyond(
+            "funnel",
+            "with re-entry, times run from the last step 1 before step 2; anchor='any' counts the same people, from "
+            "the first step 1 that gets as far",
+            f"{_ADVANCED}#optimized-re-entry",
+        ),
+        Beyond(
+            "retention",
+            "a streak needs period 0 too; here it begins with period 1 (with the start as the return it is the same)",
+            f"{_MIXPANEL}retention#streak-mode",
+        ),
+        Beyond("funnel", "steps that are anchored where any order counts", f"{_ADVANCED}#any-order"),
+        Beyond(
+            "funnel",
+            "windows counted in sessions; counting='sessions' is one session",
+            f"{_ADVANCED}#conversion-window",
+        ),
+    ),
+    "amplitude": (
+        Beyond(
+            "funnel",
+            "a property held constant makes it count pairs of people and values: that is counting='pairs' with hold=",
+            f"{_AMPLITUDE}funnel-analysis/funnel-analysis-hold-properties-constant",
+        ),
+        Beyond(
+            "retention",
+            "of several starts in one cohort each opens windows of its own; here the first does",
+            _TIME,
+        ),
+        Beyond(
+            "funnel",
+            "time is rounded to the nearest second; here a second is a whole one of the clock",
+            f"{_AMPLITUDE}funnel-analysis/funnel-analysis-how-amplitude-handles-simultaneous-events",
+        ),
+    ),
+    "clickhouse": (
+        Beyond("funnel", "the mode allow_reentry of the newest versions", _CLICKHOUSE[1]),
+        Beyond("retention", "conditions that hold at no time in particular", _RETENTION_FUNCTION),
+    ),
+}
+NOT_MODELLED: Final = "(not modelled)"
 
 DIALECTS: Final[tuple[Dialect, ...]] = tuple(_FUNNEL)
 
 
-def funnel(name: str | None) -> dict[str, object]:
-    """Return the options of a funnel that a dialect sets; none for no dialect.
+def funnel(name: str | None, *, order: str = "ordered") -> dict[str, object]:
+    """Return the options of a funnel in some order that a dialect sets; none for no dialect.
 
     Raises:
         InvalidArgument: There is no such dialect.
     """
-    return _set(_FUNNEL, name)
+    return _set(_FUNNEL, name, {"order": order})
 
 
-def retention(name: str | None) -> dict[str, object]:
-    """Return the options of a retention that a dialect sets; none for no dialect.
+def retention(name: str | None, *, period: str = "day") -> dict[str, object]:
+    """Return the options of a retention by some period that a dialect sets; none for no dialect.
 
     Raises:
         InvalidArgument: There is no such dialect.
     """
-    return _set(_RETENTION, name)
+    return _set(_RETENTION, name, {"period": period})
 
 
-def _set(table: dict[Dialect, tuple[Setting, ...]], name: str | None) -> dict[str, object]:
+def _set(table: dict[Dialect, tuple[Setting, ...]], name: str | None, asked: Mapping[str, object]) -> dict[str, object]:
     if name is None:
         return {}
-    return {each.option: each.value for each in table[arguments.choice(name, DIALECTS, name="dialect")]}
+    settings = table[arguments.choice(name, DIALECTS, name="dialect")]
+    return {each.option: each.value for each in settings if each.holds(asked)}
 
 
 def dialects(name: str | None = None) -> pd.DataFrame:
@@ -175,21 +287,34 @@ def dialects(name: str | None = None) -> pd.DataFrame:
         name: Of this dialect alone.
 
     Returns:
-        Columns `dialect`, `question`, `option`, `value` (as it would be given), `meaning`, `source` (a URL).
+        Columns `dialect`, `question`, `option` (`(not modelled)` for what the vendor does and no option does), `value`
+        (as it would be given), `when` (with which other option alone, if so), `meaning`, `source` (a URL).
 
     Raises:
         InvalidArgument: There is no such dialect.
 
-    >>> dialects("clickhouse")[["question", "option", "value"]].to_dict("records")[-1]
+    >>> dialects("clickhouse")[["question", "option", "value"]].to_dict("records")[2]
     {'question': 'funnel', 'option': 'reuse', 'value': 'True'}
     """
     import pandas as pd  # noqa: PLC0415 - the rest of this module needs none of it
 
     wanted = DIALECTS if name is None else (arguments.choice(name, DIALECTS, name="dialect"),)
     rows = [
-        (dialect, question, each.option, repr(each.value), each.meaning, each.source)
+        (dialect, question, each.option, repr(each.value), _when(each), each.meaning, each.source)
         for dialect in wanted
         for question, table in (("funnel", _FUNNEL), ("retention", _RETENTION))
         for each in table[dialect]
     ]
-    return pd.DataFrame(rows, columns=["dialect", "question", "option", "value", "meaning", "source"])
+    rows += [
+        (dialect, each.question, NOT_MODELLED, "", "", each.why, each.source)
+        for dialect in wanted
+        for each in _BEYOND[dialect]
+    ]
+    return pd.DataFrame(rows, columns=["dialect", "question", "option", "value", "when", "meaning", "source"])
+
+
+def _when(setting: Setting) -> str:
+    if setting.when is None:
+        return ""
+    option, values = setting.when
+    return f"{option}={' or '.join(map(repr, values))}"

@@ -34,6 +34,7 @@ MOST_CANDIDATES: Final = 500
 MOST_VALUES: Final = 25
 """Values of a property that are candidates, the most common ones."""
 MOST_DRAWN: Final = 15
+MOST_SMOOTHING: Final = 10
 FALSE_AMONG_CALLED: Final = 0.05
 """A driver is called one where the q-value is below: of those, one in twenty is by chance."""
 
@@ -48,6 +49,7 @@ class DriversDefinition(Definition):
     funnel: FunnelDefinition
     events: tuple[str, ...]
     properties: tuple[str, ...]
+    smoothing: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,11 +57,11 @@ class Drivers(Answer):
     """How the odds of converting differ between people with a candidate and without.
 
     `frame` has one row per candidate: `kind` (`event` or `property`), `candidate`, `users` (who have it), `converted`
-    (who of them finished), `conversion_rate`, `other_conversion_rate` (of those without), `odds_ratio` (0.5 added to
-    each cell: Haldane and Anscombe), `ci_low`, `ci_high` (95%, Woolf's logit), `pvalue` (χ², or Fisher's exact test
-    where a cell is expected to hold under 5), `qvalue` (Benjamini and Hochberg over all that are ranked), `only_after`
-    (nobody did it on the way, but some who finished did it then: it cannot drive anything and is not ranked). The
-    clearest first.
+    (who of them finished), `conversion_rate`, `other_conversion_rate` (of those without), `odds_ratio` (`smoothing` is
+    added to each cell; 0.5 is Haldane's and Anscombe's), `ci_low`, `ci_high` (95%, Woolf's logit), `pvalue` (χ², or
+    Fisher's exact test where a cell is expected to hold under 5), `qvalue` (Benjamini and Hochberg over all that are
+    ranked), `only_after` (nobody did it on the way, but some who finished did it then: it cannot drive anything and is
+    not ranked). The clearest first.
 
     People in flight are left out. An event counts from entry until the conversion, or until the window closes: those
     who do not convert have longer to do it, so an odds ratio above 1 is on the safe side, and none is a cause by
@@ -130,7 +132,11 @@ def _told(row: pd.Series[float], word: str) -> str:
 
 
 def drivers(
-    funnel: Funnel, *, events: Sequence[str] | None = None, properties: Sequence[str] = ("platform",)
+    funnel: Funnel,
+    *,
+    events: Sequence[str] | None = None,
+    properties: Sequence[str] = ("platform",),
+    smoothing: float = 0.5,
 ) -> Drivers:
     """Rank what goes with converting.
 
@@ -138,14 +144,18 @@ def drivers(
         funnel: The funnel; counted by people, not broken down.
         events: Candidates; all types of the data but those of the steps if not given.
         properties: Fields or properties whose most common values at step 1 are candidates.
+        smoothing: What is added to each cell of a candidate's table, above 0 and at most 10; PostHog adds 1.
 
     Raises:
-        InvalidArgument: There are too many candidates, or the funnel counts something else than people.
+        InvalidArgument: There are too many candidates, the smoothing is out of range, or the funnel counts something
+            else than people.
         UnknownEvent: The data has no such event.
     """
     asked, known = funnel.definition, seen(funnel.snapshot)
     if asked.by is not None or asked.counting != "users":
         raise InvalidArgument("drivers are of people: ask the funnel without by=, and with counting='users'")
+    if isinstance(smoothing, bool) or not isinstance(smoothing, int | float) or not 0 < smoothing <= MOST_SMOOTHING:
+        raise InvalidArgument(f"smoothing must be above 0 and at most {MOST_SMOOTHING}, got {smoothing!r}")
     own = {each.event for each in asked.steps}
     chosen = sorted(set(known) - own) if events is None else [as_step(event).event for event in events]
     check_known([as_step(event) for event in chosen], known)
@@ -154,12 +164,15 @@ def drivers(
     named = tuple(arguments.property_name(name, name="properties") for name in _several(properties))
     keys, finished, begins, ends = _judged(funnel)
     has, only_after = _events(funnel, chosen, (keys, begins, ends), finished)
-    valued = _properties(funnel, named, (keys, begins))
+    begun = _properties(funnel, named, (keys, begins))
+    valued = {f"{name} (property)" if name in has else name: there for name, there in begun.items()}
     kinds = ["event"] * len(has) + ["property"] * len(valued)
     return Drivers(
-        frame=_frame(kinds, has | valued, finished, only_after),
+        frame=_frame(kinds, has | valued, finished, only_after, smoothing),
         sql=funnel.sql,
-        definition=DriversDefinition(people=asked.people, funnel=asked, events=tuple(chosen), properties=named),
+        definition=DriversDefinition(
+            people=asked.people, funnel=asked, events=tuple(chosen), properties=named, smoothing=float(smoothing)
+        ),
         data_version=funnel.data_version,
         funnel=funnel,
         keys=keys,
@@ -259,14 +272,18 @@ def _most_common(
 
 
 def _frame(
-    kinds: Sequence[str], has: dict[str, NDArray[np.bool_]], finished: NDArray[np.bool_], only_after: set[str]
+    kinds: Sequence[str],
+    has: dict[str, NDArray[np.bool_]],
+    finished: NDArray[np.bool_],
+    only_after: set[str],
+    smoothing: float,
 ) -> pd.DataFrame:
     """Turn who has each candidate into odds ratios, and rank them."""
     users = np.array([there.sum() for there in has.values()], dtype=np.int64)
     converted = np.array([(there & finished).sum() for there in has.values()], dtype=np.int64)
     others, other_converted = len(finished) - users, finished.sum() - converted
     table = (converted, users - converted, other_converted, others - other_converted)
-    a, b, c, d = (cell + 0.5 for cell in table)
+    a, b, c, d = (cell + smoothing for cell in table)
     ratio, spread = np.log(a * d / (b * c)), _Z95 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
     late = np.array([candidate in only_after for candidate in has], dtype=bool)
     pvalue, qvalue = np.full(len(has), np.nan), np.full(len(has), np.nan)

@@ -161,6 +161,11 @@ def _query(snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str]) -
     if asked.counting == "sessions":
         columns["session"] = own.pair("user_key", "session_id")
         conditioned.append("session_id IS NOT NULL")
+    if asked.hold is not None:
+        held, bound = column(asked.hold, "hold", own)
+        params |= bound
+        columns["held"] = own.pair("user_key", held)
+        conditioned.append(f"{held} IS NOT NULL")
     selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     sql = f"SELECT {selected} FROM events WHERE {' AND '.join(conditioned)}"  # noqa: S608 - our own words
     return sql, params | {"now": asked.now}
@@ -171,7 +176,7 @@ def _plain(asked: FunnelDefinition, values: Sequence[str]) -> Plain | None:
     steps = _steps(asked)
     if isinstance(asked.by, str) and (asked.by not in PLAIN or asked.attribution == "user"):
         return None
-    if asked.counting == "sessions" or any(each.where for each in steps):
+    if asked.counting == "sessions" or asked.hold is not None or any(each.where for each in steps):
         return None
     bits: dict[str, int] = {}
     for place, each in enumerate(steps):
@@ -203,6 +208,7 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
     first, owner = rows.first, np.arange(len(rows.user_key))
     alone = [rows.columns["session"]] if asked.counting == "sessions" else []
     alone += [segment] if asked.attribution == "all" else []
+    alone += [rows.columns["held"]] if asked.hold is not None else []
     for number in range(len(alone)):
         places, first, person = told_apart(first, alone[number])
         owner = owner[person]
@@ -216,11 +222,33 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
         group, chosen, settled, in_flight = _kernel(first, at, bits, asked)
     named = _segment(first, at, segment, group, chosen, asked.attribution)
     reached = np.where(chosen >= 0, at[chosen] if len(at) else 0, -1)
+    if asked.reading.grace:  # a step that came a little too early took no time
+        reached = np.where(chosen >= 0, np.maximum.accumulate(reached, axis=1), -1)
     part = (rows.user_key[owner[group]], named, reached, settled, in_flight)
-    if asked.attribution != "all":
-        return part
-    kept = named != _OTHER  # rare values are not one value, so nobody gets on in them
-    return part[0][kept], part[1][kept], part[2][kept], part[3][kept], part[4][kept]
+    if asked.attribution == "all":
+        kept = named != _OTHER  # rare values are not one value, so nobody gets on in them
+        part = part[0][kept], part[1][kept], part[2][kept], part[3][kept], part[4][kept]
+    several = asked.counting == "users" and (asked.hold is not None or asked.once == "segment")
+    return _one_each(part, asked) if several else part
+
+
+def _one_each(part: _Part, asked: FunnelDefinition) -> _Part:
+    """Keep of each person, who may have made several attempts, that which got furthest; or that of the first step 1.
+
+    Where they count once per segment, one of each segment is kept.
+    """
+    user_key, segment, at, settled, in_flight = part
+    steps, first_only = np.count_nonzero(at >= 0, axis=1), asked.reading.anchor == "first"
+    best = [at[:, 0], -steps] if first_only else [-steps, at[:, 0]]
+    whose = [user_key, segment] if asked.attribution == "all" or asked.once == "segment" else [user_key]
+    order = np.lexsort([segment, *at.T[::-1], *best[::-1], *whose[::-1]])
+    changed = np.any([np.diff(each[order]) != 0 for each in whose], axis=0)
+    starts = np.flatnonzero(np.concatenate([[len(order) > 0], changed]))
+    chosen = order[starts]
+    if not first_only and len(chosen):
+        settled[chosen] = np.maximum.reduceat(settled[order], starts)
+        in_flight[chosen] = np.logical_or.reduceat(in_flight[order], starts) & (steps[chosen] < at.shape[1])
+    return user_key[chosen], segment[chosen], at[chosen], settled[chosen], in_flight[chosen]
 
 
 def _kernel(
@@ -236,9 +264,19 @@ def _kernel(
         modes = np.array([mode in reading.modes for mode in MODES])
         return funnel_window.windows(first, at, bits, steps, within, entry, modes)
     exclusions = np.array([(each.after, each.before) for each in asked.exclude or ()], dtype=np.int64).reshape(-1, 2)
-    keep, every = reading.exclusion == "attempt", asked.counting == "totals"
-    rules = np.array([reading.ties, reading.reuse, reading.anchor == "first", keep, every])
-    return funnel.attempts(first, at, bits, steps, _ORDERS[asked.order], within, entry, exclusions, rules)
+    rules = np.array(
+        [
+            reading.ties,
+            reading.reuse,
+            reading.anchor == "first",
+            reading.exclusion != "person",
+            asked.every_attempt,
+            reading.exclusion == "entry",
+            reading.first_step,
+        ]
+    )
+    grace = reading.grace // _TICK
+    return funnel.attempts(first, at, bits, steps, _ORDERS[asked.order], within, entry, exclusions, rules, grace)
 
 
 def _segment(

@@ -96,9 +96,10 @@ def compare(funnel: Funnel, dialect: Dialect) -> Comparison:
     Raises:
         InvalidArgument: There is no such dialect.
     """
-    asked = replace(funnel.definition, by=None, attribution=None, top=None, counting="users")
-    sets: Mapping[str, Any] = dialects.funnel(dialect)
-    own = {name: sets[name] for name in ("anchor", "ties", "reuse", "exclusion") if name in sets}
+    asked = replace(funnel.definition, by=None, attribution=None, top=None, once="person", counting="users")
+    sets: Mapping[str, Any] = dialects.funnel(dialect, order=asked.order)
+    names = ("anchor", "ties", "reuse", "exclusion", "grace", "first_step")
+    own = {name: sets[name] for name in names if name in sets}
     here, there = asked.reading, checked_reading(own, (), asked.order, excluding=asked.exclude is not None)
     differing = [each.name for each in fields(Reading) if getattr(here, each.name) != getattr(there, each.name)]
     readings = [here, there, *(replace(here, **{name: getattr(there, name)}) for name in differing)]

@@ -14,23 +14,27 @@ from workbench.metrics.steps import Step, as_step
 from workbench.results import Definition
 
 Order: TypeAlias = Literal["ordered", "strict", "any"]
-Counting: TypeAlias = Literal["users", "sessions", "totals"]
+Counting: TypeAlias = Literal["users", "sessions", "totals", "pairs"]
 Attribution: TypeAlias = Literal["first", "last", "all", "user"] | int
 Anchor: TypeAlias = Literal["any", "first"]
-Exclusion: TypeAlias = Literal["person", "attempt"]
+Exclusion: TypeAlias = Literal["person", "attempt", "entry"]
 Mode: TypeAlias = Literal["strict_order", "strict_deduplication", "strict_increase", "strict_once"]
+Once: TypeAlias = Literal["person", "segment"]
 Between: TypeAlias = tuple[str | Step, int, int]
 
 ORDERS: Final[tuple[Order, ...]] = ("ordered", "strict", "any")
-COUNTINGS: Final[tuple[Counting, ...]] = ("users", "sessions", "totals")
+COUNTINGS: Final[tuple[Counting, ...]] = ("users", "sessions", "totals", "pairs")
 ATTRIBUTIONS: Final = ("first", "last", "all", "user")
 ANCHORS: Final[tuple[Anchor, ...]] = ("any", "first")
-EXCLUSIONS: Final[tuple[Exclusion, ...]] = ("person", "attempt")
+EXCLUSIONS: Final[tuple[Exclusion, ...]] = ("person", "attempt", "entry")
 MODES: Final[tuple[Mode, ...]] = ("strict_order", "strict_deduplication", "strict_increase", "strict_once")
+ONCES: Final[tuple[Once, ...]] = ("person", "segment")
 MOST_STEPS: Final = 30
 MOST_EXCLUSIONS: Final = 20
 MOST_WITHIN: Final = timedelta(days=36_500)
 MOST_SEGMENTS: Final = 1_000
+MOST_GRACE: Final = timedelta(days=1)
+_TICK: Final = timedelta(microseconds=1)
 
 
 By: TypeAlias = str | Mapping[str, Segment] | Sequence[Segment]
@@ -56,7 +60,10 @@ class Reading:
         ties: Events of one instant may be several steps, in whatever order they came.
         instant: Events of one such stretch of time are at one instant.
         reuse: One event may be several steps.
-        exclusion: What an excluding event ends: the `person` counts nowhere, or the `attempt` keeps the steps before.
+        exclusion: What an excluding event ends: the `person` counts nowhere, the `attempt` keeps the steps before, or
+            its `entry` alone.
+        grace: How much earlier than the step before a step may be, where the order is `ordered`.
+        first_step: Where any order counts, whoever does not do step 1 within the window is not in the funnel.
         modes: Of ClickHouse's `windowFunnel`, whose own algorithm then decides.
     """
 
@@ -65,6 +72,8 @@ class Reading:
     instant: timedelta = timedelta(microseconds=1)
     reuse: bool = False
     exclusion: Exclusion = "person"
+    grace: timedelta = timedelta()
+    first_step: bool = False
     modes: tuple[Mode, ...] = ()
 
     def __str__(self) -> str:
@@ -102,7 +111,9 @@ class FunnelDefinition(Definition):
     by: str | tuple[Group, ...] | None = None
     attribution: Attribution | None = None
     top: int | None = None
+    once: Once = "person"
     counting: Counting = "users"
+    hold: str | None = None
     since: datetime | None
     until: datetime | None
     now: datetime
@@ -118,9 +129,14 @@ class FunnelDefinition(Definition):
         return tuple(map(str, self.steps))
 
     @property
+    def every_attempt(self) -> bool:
+        """Whether all attempts that do not overlap are looked at, not only the one that counts of a person."""
+        return self.counting == "totals" or self.once == "segment"
+
+    @property
     def unit(self) -> str:
         """What is counted, in the plural."""
-        return {"users": "people", "sessions": "sessions", "totals": "attempts"}[self.counting]
+        return {"users": "people", "sessions": "sessions", "totals": "attempts", "pairs": "pairs"}[self.counting]
 
 
 def checked_steps(steps: Sequence[str | Step]) -> tuple[Step, ...]:
@@ -200,6 +216,17 @@ def _list(given: Any) -> Sequence[Any]:  # noqa: ANN401 - whatever was given
     return given if isinstance(given, Sequence) else [given]
 
 
+def checked_counting(counting: Counting, hold: str | None) -> Counting:
+    """Take what is counted.
+
+    Raises:
+        InvalidArgument: It is none of `COUNTINGS`, or pairs of people and values where no value is held.
+    """
+    if arguments.choice(counting, COUNTINGS, name="counting") == "pairs" and hold is None:
+        raise InvalidArgument("counting='pairs' counts people with each value they hold: say which property by hold=")
+    return counting
+
+
 def checked_attribution(attribution: Attribution, steps: tuple[Step, ...]) -> Attribution:
     """Take by which step an attempt belongs to a segment.
 
@@ -228,13 +255,13 @@ def checked_top(top: int) -> int:
 
 
 def checked_reading(given: Mapping[str, Any], modes: Sequence[Mode], order: Order, *, excluding: bool) -> Reading:
-    """Take a reading: `anchor`, `ties` (or what stretch of time is one instant), `reuse` and `exclusion`.
+    """Take a reading: the fields of `Reading`, of which `ties` may be what stretch of time is one instant.
 
     Raises:
         InvalidArgument: One of them is not what is allowed, or modes are asked with what `windowFunnel` has not.
     """
     ties: Any = given.get("ties", True)
-    instant = timedelta(microseconds=1)
+    instant = _TICK
     if not isinstance(ties, bool):
         ties, instant = True, arguments.duration(ties, name="ties")
     reuse = given.get("reuse", False)
@@ -245,19 +272,38 @@ def checked_reading(given: Mapping[str, Any], modes: Sequence[Mode], order: Orde
             "strict order has each event as one step: reuse needs order='ordered' or 'any' (or, as ClickHouse has it, "
             "order='ordered' with modes=['strict_order'])"
         )
+    first_step = given.get("first_step", False)
+    if not isinstance(first_step, bool) or (first_step and order != "any"):
+        raise InvalidArgument(f"first_step must be True or False, and needs order='any', got {first_step!r}")
     reading = Reading(
         anchor=arguments.choice(given.get("anchor", "any"), ANCHORS, name="anchor"),
         ties=ties,
         instant=instant,
         reuse=reuse,
         exclusion=arguments.choice(given.get("exclusion", "person"), EXCLUSIONS, name="exclusion"),
+        grace=_checked_grace(given.get("grace", timedelta()), order, exact=ties is False or instant > _TICK),
+        first_step=first_step,
         modes=tuple(sorted({arguments.choice(mode, MODES, name="modes") for mode in _several(modes)})),
     )
-    if reading.modes and (order != "ordered" or excluding or reading.anchor != "any" or not reading.ties):
+    own = excluding or reading.anchor != "any" or not reading.ties or bool(reading.grace)
+    if reading.modes and (order != "ordered" or own):
         raise InvalidArgument(
-            f"modes {_said(reading.modes)} are of windowFunnel, which has no order, exclude, anchor or ties of ours"
+            f"modes {_said(reading.modes)} are of windowFunnel, which has no order, exclude, anchor, ties or grace of "
+            "ours"
         )
     return reading
+
+
+def _checked_grace(grace: str | timedelta, order: Order, *, exact: bool) -> timedelta:
+    """Take how much too early a step may be; none, or `0s`, is nothing."""
+    if grace in (timedelta(), "0s"):
+        return timedelta()
+    length = arguments.duration(grace, name="grace")
+    if length > MOST_GRACE:
+        raise InvalidArgument(f"grace is at most {MOST_GRACE.total_seconds():,.0f} seconds, got {grace!r}")
+    if order != "ordered" or exact:
+        raise InvalidArgument(f"grace needs order='ordered' and ties=True, got grace={grace!r} with order={order!r}")
+    return length
 
 
 def _several(modes: Sequence[Mode]) -> Sequence[Mode]:

@@ -65,7 +65,7 @@ class Trend(Answer):
             InvalidArgument: There is no such period or segment.
         """
         days = list(dict.fromkeys(self.frame["period"]))
-        day = date.fromisoformat(period) if isinstance(period, str) else period
+        day = arguments.instant(period, name="period").date()
         if day not in days:
             raise InvalidArgument(f"there is no period that begins on {period}: they go from {days[0]} to {days[-1]}")
         found, place = self.funnel.attempts, self.funnel.place(segment)

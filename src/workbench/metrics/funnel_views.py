@@ -8,6 +8,7 @@ import numpy as np
 
 from workbench.charts import formats
 from workbench.charts.spec import Bars, Chart
+from workbench.metrics.breakdowns import rest_told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,9 @@ def _of_segments(answer: Funnel) -> str:
         sentences.append(f"{len(last) - len(thick):,} with under {THIN} are too thin to be ranked.")
     if answer.in_flight:
         sentences.append(f"{answer.in_flight:,} people may still get further.")
-    return " ".join(sentences)
+    if answer.definition.attribution == "all" and len(last) == answer.definition.top:
+        sentences.append(f"Only the {len(last):,} values that most people have are followed.")
+    return " ".join(filter(None, [*sentences, rest_told(answer.attempts.segments)]))
 
 
 def _chance(answer: Funnel, one: str, other: str) -> str:

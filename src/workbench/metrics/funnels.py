@@ -12,7 +12,7 @@ from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, dialects, funnel_frames, funnel_views, sequences
 from workbench.metrics.funnel_attempts import Attempts, attempts
 from workbench.metrics.funnel_definition import (
-    COUNTINGS,
+    ONCES,
     ORDERS,
     Anchor,
     Attribution,
@@ -22,9 +22,11 @@ from workbench.metrics.funnel_definition import (
     Exclusion,
     FunnelDefinition,
     Mode,
+    Once,
     Order,
     checked_attribution,
     checked_by,
+    checked_counting,
     checked_exclusions,
     checked_reading,
     checked_steps,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
     from workbench.metrics.steps import Step
     from workbench.store.base import Snapshot
 
-USUAL: dict[str, Any] = {"within": "7d", "attribution": "first", "top": 25}
+USUAL: dict[str, Any] = {"within": "7d", "attribution": "first", "top": 25, "once": "person"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,8 +65,8 @@ class Funnel(Answer):
     (95% Wilson, of `conversion_rate`), `median_seconds`, `mean_seconds` (from step 1),
     `step_median_seconds`, `step_mean_seconds` (from the step before), `in_flight` (people who stopped here
     and may still get further), `matured_conversion_rate` (of entries whose window has closed). A rate of
-    nobody is NaN. With `by` it has these rows for each segment, named first in `segment`. Counting sessions
-    or totals adds `count`, how many of those came to the step; rates, intervals (as if they were
+    nobody is NaN. With `by` it has these rows for each segment, named first in `segment`. Counting sessions,
+    totals or pairs adds `count`, how many of those came to the step; rates, intervals (as if they were
     independent) and times are then theirs, `users` and `in_flight` remain people.
     """
 
@@ -209,7 +211,9 @@ def funnel(  # noqa: PLR0913 - a question names all its options
     by: By | None = None,
     attribution: Attribution | None = None,
     top: int | None = None,
+    once: Once | None = None,
     counting: Counting = "users",
+    hold: str | None = None,
     since: str | date | None = None,
     until: str | date | None = None,
     now: str | date | None = None,
@@ -219,6 +223,8 @@ def funnel(  # noqa: PLR0913 - a question names all its options
     ties: bool | str | timedelta | None = None,
     reuse: bool | None = None,
     exclusion: Exclusion | None = None,
+    grace: str | timedelta | None = None,
+    first_step: bool | None = None,
     modes: Sequence[Mode] = (),
 ) -> Funnel:
     """Count the people who reach each step within a time of their first.
@@ -243,9 +249,14 @@ def funnel(  # noqa: PLR0913 - a question names all its options
             several segments; rare values are left out), or of the `user`: the latest on any of their
             events up to the instant of entry.
         top: How many values are told apart, 25 if not given; the others are one segment.
+        once: Where a field or property breaks it down, a `person` counts in one segment, or once in each `segment`
+            that an attempt of theirs belongs to (attempts that do not overlap, as in totals).
         counting: `users`; `sessions` follows each session alone; `totals` counts attempts that do not overlap:
             one is over when it is through, out of time, or met an exclusion, and is given up for a later
-            one that gets further.
+            one that gets further; `pairs` counts a person once for each value that is held.
+        hold: A field or property that must keep one value on the way: the events of each value are followed alone,
+            those without one are not seen. A person counts with the value that got furthest, or that of their
+            first step 1 where the anchor is `first`.
         since: Start of entry (the first event of an attempt), inclusive; naive times are in `tz`.
         until: End of entry, exclusive. Later steps may fall after it.
         now: When the question is asked: later events are not seen, and a window that ends after it is
@@ -256,7 +267,11 @@ def funnel(  # noqa: PLR0913 - a question names all its options
         ties: Whether events of one instant may be several steps; or how long an instant is, such as `1s`.
         reuse: Whether one event may be several steps.
         exclusion: What an excluding event ends: the `person` counts nowhere (unless they were through before),
-            or the `attempt` keeps the steps before.
+            the `attempt` keeps the steps before, or its `entry` alone.
+        grace: How much earlier than the step before a step may be, such as `2s`: then it took no time. Each step is
+            the first row from then on that is no other step. Needs `order="ordered"`, and to count totals
+            `anchor="first"`.
+        first_step: Where any order counts: whoever does not do step 1 within the window is not in the funnel.
         modes: Of `windowFunnel`, for the dialect `clickhouse`.
 
     Returns:
@@ -277,8 +292,12 @@ def funnel(  # noqa: PLR0913 - a question names all its options
     """
     span = arguments.span(since, until, now, tz=tz)
     own = {"within": within, "attribution": attribution, "top": top, "anchor": anchor, "ties": ties, "reuse": reuse}
-    own = {name: value for name, value in (own | {"exclusion": exclusion}).items() if value is not None}
-    chosen = USUAL | dialects.funnel(dialect) | own
+    own |= {"exclusion": exclusion, "grace": grace, "first_step": first_step, "once": once}
+    own = {name: value for name, value in own.items() if value is not None}
+    chosen = USUAL | dialects.funnel(dialect, order=order) | own
+    every = counting == "totals" or isinstance(by, str)
+    if "grace" not in own and ("ties" in own or (every and own.get("anchor") == "any")):
+        chosen.pop("grace", None)  # a dialect's, with which these cannot be
     if modes and dialect != "clickhouse":
         raise InvalidArgument(f"modes {list(modes)!r} are of windowFunnel: ask with dialect='clickhouse'")
     given, groups = checked_steps(steps), checked_by(by)
@@ -293,7 +312,9 @@ def funnel(  # noqa: PLR0913 - a question names all its options
         by=groups,
         attribution=checked_attribution(chosen["attribution"], given) if valued else None,
         top=checked_top(chosen["top"]) if valued else None,
-        counting=arguments.choice(counting, COUNTINGS, name="counting"),
+        once=arguments.choice(chosen["once"], ONCES, name="once") if valued and counting == "users" else "person",
+        counting=checked_counting(counting, hold),
+        hold=None if hold is None else arguments.property_name(hold, name="hold"),
         since=span.since,
         until=span.until,
         now=span.now,
@@ -301,6 +322,8 @@ def funnel(  # noqa: PLR0913 - a question names all its options
         reading=checked_reading(chosen, modes, order, excluding=excluded is not None),
         dialect=dialect,
     )
+    if definition.reading.grace and definition.every_attempt and definition.reading.anchor != "first":
+        raise InvalidArgument("grace counts totals only with anchor='first', so that no event is in two attempts")
     check_known([*given, *(each.step for each in excluded or ())], seen(snapshot))
     return answer(snapshot, definition)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
 from workbench.charts.formats import number
 from workbench.charts.spec import Chart
+from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, queries
+from workbench.metrics.arguments import Span
 from workbench.metrics.calendars import PERIODS
 from workbench.metrics.series import SpanDefinition, complete, note, over_time
+from workbench.metrics.who import who
+from workbench.metrics.words import words
 from workbench.results import Answer
 
 if TYPE_CHECKING:
@@ -22,6 +26,13 @@ MESSAGES: Final = ("first_message", "message_sent")
 
 VolumePeriod: TypeAlias = Literal["hour", "day", "week", "month"]
 VOLUME_PERIODS: Final[tuple[VolumePeriod, ...]] = ("hour", *PERIODS)
+_IN_PERIOD: Final = {
+    "duckdb": "date_trunc($period, timezone($tz, occurred_at))::TIMESTAMP = $begins::TIMESTAMP",
+    "clickhouse": (
+        "toString(toDateTime64(dateTrunc($period, "
+        "addSeconds(occurred_at, timeZoneOffset(toTimeZone(occurred_at, $tz)))), 0, 'UTC')) = $begins"
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +53,26 @@ class MessageVolume(Answer):
     """
 
     definition: MessageVolumeDefinition
+    snapshot: Snapshot = field(repr=False)
+
+    def people(self, period: str | date) -> list[str]:
+        """List who wrote in a period: as many as its `users`.
+
+        Args:
+            period: Its start, as in the frame.
+
+        Raises:
+            InvalidArgument: There is no such period.
+        """
+        begins, asked = arguments.instant(period, name="period").replace(tzinfo=None), self.definition
+        if begins not in set(self.frame["period"]):
+            raise InvalidArgument(f"there is no period {period!r} in the frame")
+        own = _IN_PERIOD[self.snapshot.engine]
+        span = Span(since=asked.since, until=asked.until, now=asked.now).entries()
+        written = words(self.snapshot.engine).one_of("event_type", "$messages")
+        where = f"{written} AND occurred_at >= $since AND occurred_at < $until AND occurred_at <= $now AND {own}"
+        params = {"messages": list(asked.messages), "period": asked.period, "tz": asked.tz, **span}
+        return who(self.snapshot, where, params | {"begins": f"{begins:%Y-%m-%d %H:%M:%S}"})
 
     def chart(self) -> Chart:
         """Draw messages per period; the part that is not over is dashed."""
@@ -84,4 +115,6 @@ def message_volume(
     sql = queries.text("message_volume", snapshot.engine)
     params = {"messages": list(MESSAGES), "period": period, "tz": tz, **span.entries()}
     frame = complete(snapshot.query(sql, params).to_pandas(), definition, chosen)
-    return MessageVolume(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)
+    return MessageVolume(
+        frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, snapshot=snapshot
+    )

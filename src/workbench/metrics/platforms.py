@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from workbench.charts.formats import number
 from workbench.charts.look import PALETTE
 from workbench.charts.spec import Chart, Slices
+from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, queries
+from workbench.metrics.arguments import Span
 from workbench.metrics.series import SpanDefinition
+from workbench.metrics.who import who
 from workbench.results import Answer
 
 if TYPE_CHECKING:
@@ -18,6 +21,17 @@ if TYPE_CHECKING:
     from workbench.store.base import Snapshot
 
 _UNNAMED: Final = "(none)"
+_WHEN: Final = "occurred_at >= $since AND occurred_at < $until AND occurred_at <= $now"
+_MAIN: Final = f"""user_key IN (
+    SELECT user_key FROM (
+        SELECT user_key, platform,
+            row_number() OVER (PARTITION BY user_key ORDER BY count(*) DESC, platform NULLS LAST) AS place
+        FROM events
+        WHERE {_WHEN}
+        GROUP BY user_key, platform
+    ) AS ranked
+    WHERE place = 1 AND {{there}}
+)"""  # noqa: S608 - our own words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +50,26 @@ class PlatformDistribution(Answer):
     """
 
     definition: PlatformDefinition
+    snapshot: Snapshot = field(repr=False)
 
     @property
-    def people(self) -> int:
+    def total(self) -> int:
         """Distinct people on all platforms."""
         return int(self.frame["main_users"].sum())
+
+    def people(self, platform: str, *, main: bool = False) -> list[str]:
+        """List who was on a platform, or of them who did most there: as many as `users`, or `main_users`.
+
+        Raises:
+            InvalidArgument: The frame has no such platform.
+        """
+        if platform not in set(self.frame["platform"]):
+            raise InvalidArgument(f"there is no platform {arguments.unknown(str(platform), self.frame['platform'])}")
+        asked = self.definition
+        span = Span(since=asked.since, until=asked.until, now=asked.now).entries()
+        named: dict[str, object] = {} if platform == _UNNAMED else {"platform": platform}
+        there = "platform = $platform" if named else "platform IS NULL"
+        return who(self.snapshot, (_MAIN if main else f"{_WHEN} AND {{there}}").replace("{there}", there), span | named)
 
     def chart(self) -> Chart:
         """Draw the people as a ring, each at the platform where they do most; the smallest are one slice of others."""
@@ -57,9 +86,9 @@ class PlatformDistribution(Answer):
         if self.frame.empty:
             return "Nobody was active on any platform."
         first = self.frame.iloc[0]
-        further = (int(self.frame["users"].sum()) - self.people) / self.people
+        further = (int(self.frame["users"].sum()) - self.total) / self.total
         return (
-            f"{number(first['users'], 'count')} of {number(self.people, 'count')} people "
+            f"{number(first['users'], 'count')} of {number(self.total, 'count')} people "
             f"({number(first['share'], 'percent')}) use {first['platform']}; it is the main platform of "
             f"{number(first['main_users'], 'count')}. Beside their main one, people use "
             f"{number(further, 'decimal')} further platforms on average."
@@ -82,4 +111,6 @@ def platform_distribution(
         platform=found["platform"].fillna(_UNNAMED), share=found["users"] / max(int(found["main_users"].sum()), 1)
     )[["platform", "users", "share", "main_users", "events"]]
     definition = PlatformDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
-    return PlatformDistribution(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)
+    return PlatformDistribution(
+        frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, snapshot=snapshot
+    )

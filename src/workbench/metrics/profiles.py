@@ -45,6 +45,10 @@ class Profiles(Answer):
 
     definition: ProfileDefinition
 
+    def people(self) -> list[str]:
+        """List everybody: one for each row."""
+        return sorted(self.frame["user_id"])
+
     def of(self, user_id: str) -> pd.Series[Any]:
         """Return the row of one person.
 

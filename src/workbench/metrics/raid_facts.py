@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from workbench.charts.formats import number
 from workbench.charts.spec import Chart, Points
-from workbench.metrics import arguments, intervals, queries
+from workbench.errors import InvalidArgument
+from workbench.metrics import arguments, intervals, queries, who
 from workbench.metrics.messages import MESSAGES
 from workbench.metrics.series import SpanDefinition, note
 from workbench.results import Answer
@@ -37,6 +38,18 @@ class RaidFacts(Answer):
     """
 
     definition: RaidFactsDefinition
+    snapshot: Snapshot = field(repr=False)
+
+    def people(self, raid_id: str, *, new: bool = False) -> list[str]:
+        """List who joined a raid, or of them who had joined none before: `participants`, or `new_participants`.
+
+        Raises:
+            InvalidArgument: The frame has no such raid.
+        """
+        if raid_id not in set(self.frame["raid_id"]):
+            raise InvalidArgument(f"there is no raid {arguments.unknown(str(raid_id), self.frame['raid_id'])}")
+        where = who.NEW_TO_RAIDS if new else who.JOINED
+        return who.who(self.snapshot, where, {"raid": raid_id, "now": self.definition.now})
 
     def chart(self) -> Chart:
         """Draw people against minutes, raids that succeeded apart from those that did not."""
@@ -85,4 +98,4 @@ def raid_facts(
         weekday=begins.dt.day_of_week.astype("int64"),
         hour=begins.dt.hour.astype("int64"),
     )
-    return RaidFacts(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)
+    return RaidFacts(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, snapshot=snapshot)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from workbench.charts.formats import duration, number
 from workbench.charts.spec import Chart, Points
-from workbench.metrics import arguments, queries
+from workbench.errors import InvalidArgument
+from workbench.metrics import arguments, queries, who
 from workbench.metrics.series import SpanDefinition, drawn, note
 from workbench.results import Answer
 
@@ -33,6 +34,17 @@ class RaidActivity(Answer):
     """
 
     definition: RaidDefinition
+    snapshot: Snapshot = field(repr=False)
+
+    def people(self, raid_id: str) -> list[str]:
+        """List who joined a raid: as many as its `participants`.
+
+        Raises:
+            InvalidArgument: The frame has no such raid.
+        """
+        if raid_id not in set(self.frame["raid_id"]):
+            raise InvalidArgument(f"there is no raid {arguments.unknown(str(raid_id), self.frame['raid_id'])}")
+        return who.who(self.snapshot, who.JOINED, {"raid": raid_id, "now": self.definition.now})
 
     @property
     def success_rate(self) -> float:
@@ -95,4 +107,6 @@ def raid_activity(
     frame = snapshot.query(sql, span.entries()).to_pandas()
     frame["running"] = frame["ended_at"].isna()
     definition = RaidDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
-    return RaidActivity(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)
+    return RaidActivity(
+        frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, snapshot=snapshot
+    )

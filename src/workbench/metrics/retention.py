@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from workbench.metrics.retention_definition import (
     KINDS,
     MEANS,
     OFS,
+    ZEROS,
     RetentionDefinition,
     checked_brackets,
 )
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
 
     from workbench.charts.spec import Chart
     from workbench.metrics.retention_cells import Returns
-    from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of
+    from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of, Zero
     from workbench.store.base import Snapshot
+
+USUAL: Final[dict[str, Any]] = {
+    "kind": "on", "clock": "calendar", "cohort": "first", "mean": "weighted", "floor": None, "zero": "returned",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,6 +149,7 @@ def retention(  # noqa: PLR0913 - a question names all its options
     of: Of = "cohort",
     mean: Mean | None = None,
     floor: str | timedelta | None = None,
+    zero: Zero | None = None,
     by: str | None = None,
     since: str | date | None = None,
     until: str | date | None = None,
@@ -162,7 +168,8 @@ def retention(  # noqa: PLR0913 - a question names all its options
         returns: The event by which they come back; any event if not given.
         period: `day`, `week` (from Monday) or `month`.
         kind: `on` (the default) counts a return in exactly that period, `on_or_after` in it or any later one,
-            `bracket` in any of a range of periods, `streak` in each of the periods 1 to it.
+            `on_or_before` in it or any before, `bracket` in any of a range of periods, `streak` in each of the
+            periods 1 to it.
         clock: `calendar` (the default) counts the periods of `tz`; `rolling` counts 24 hours, 7 days or 30 days
             from each person's start (cohorts are the calendar's with both).
         cohort: `first` (the default) puts a person into the cohort of their first start ever, `recurring` into
@@ -170,7 +177,10 @@ def retention(  # noqa: PLR0913 - a question names all its options
         brackets: The ranges of periods of `kind="bracket"`, such as `"0,1-3,4-7"`.
         of: The denominator: the `cohort`, or who counted in the period `previous` to it.
         mean: How `.mean` weighs cohorts: see there; `weighted` if not given.
-        floor: Move starts back to a full `1h` (or another length) before the rolling clock runs.
+        floor: Move starts back to a full `1h` (or another length, counted from midnight UTC) before the rolling clock
+            runs.
+        zero: Whether period 0 (or a bracket with it) counts who `returned` in it, as any other does, or `everybody` who
+            started.
         by: Break down by a field (`platform`, …) or a property of the start.
         since: Starts from here on, inclusive; naive times are in `tz`.
         until: Starts before this.
@@ -194,9 +204,12 @@ def retention(  # noqa: PLR0913 - a question names all its options
     1       1      0   False
     """
     span = arguments.span(since, until, now, tz=tz)
-    told = {"kind": kind, "clock": clock, "cohort": cohort, "mean": mean, "floor": floor}
-    chosen: dict[str, Any] = {"kind": "on", "clock": "calendar", "cohort": "first", "mean": "weighted", "floor": None}
-    chosen |= dialects.retention(dialect) | {name: value for name, value in told.items() if value is not None}
+    told = {"kind": kind, "clock": clock, "cohort": cohort, "mean": mean, "floor": floor, "zero": zero}
+    chosen = (
+        USUAL
+        | dialects.retention(dialect, period=period)
+        | {name: value for name, value in told.items() if value is not None}
+    )
     counted = arguments.choice(chosen["kind"], KINDS, name="kind")
     definition = RetentionDefinition(
         start=as_step(start),
@@ -209,6 +222,7 @@ def retention(  # noqa: PLR0913 - a question names all its options
         of=arguments.choice(of, OFS, name="of"),
         mean=arguments.choice(chosen["mean"], MEANS, name="mean"),
         floor=None if chosen["floor"] is None else arguments.duration(chosen["floor"], name="floor"),
+        zero=arguments.choice(chosen["zero"], ZEROS, name="zero"),
         by=None if by is None else arguments.property_name(by, name="by"),
         since=span.since,
         until=span.until,

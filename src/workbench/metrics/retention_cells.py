@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from workbench.errors import InvalidArgument
 from workbench.metrics import breakdowns, intervals, sequences
 from workbench.metrics.arguments import Span
 from workbench.metrics.calendars import Calendar, micros
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from workbench.metrics.sequences import Runs
     from workbench.store.base import Snapshot
 
+MOST_CELLS: Final = 5_000_000
+"""Cohorts by periods: the days of six years, each with all days after it."""
 _TICK: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -86,7 +89,8 @@ def found(snapshot: Snapshot, asked: RetentionDefinition, periods: Calendar) -> 
     matches, params = conditions([asked.start, *([asked.returns] if asked.returns else [])], own)
     back = f"CASE WHEN {matches[1]} THEN 2 ELSE 0 END" if asked.returns else "2"
     bound: dict[str, object] = params | {"now": asked.now}
-    split = breakdowns.breakdown(snapshot, asked.by, where=matches[0], params=bound)
+    started, mine = conditions([asked.start], own)
+    split = breakdowns.breakdown(snapshot, asked.by, where=started[0], params=mine | {"now": asked.now})
     bits = own.byte(f"CASE WHEN {matches[0]} THEN 1 ELSE 0 END + {back}")
     segment = f", {split.code} AS segment" if asked.by else ""
     wanted = f"({' OR '.join(matches)}) AND occurred_at <= $now" if asked.returns else "occurred_at <= $now"
@@ -142,6 +146,11 @@ def frame(asked: RetentionDefinition, periods: Calendar, entries: Returns, mine:
     cohorts = entries.cohort[mine]
     occupied = range(int(cohorts.min()), int(cohorts.max()) + 1) if len(cohorts) else range(0)
     width = max((begun(asked, periods, cohort) for cohort in occupied), default=0)
+    if len(occupied) * width > MOST_CELLS and asked.kind != "bracket":
+        raise InvalidArgument(
+            f"retention by {asked.period} of {len(occupied):,} cohorts has more than {MOST_CELLS:,} cells: ask since a "
+            "later day, with an earlier now, or by longer periods"
+        )
     brackets = asked.cells(width)
     counts = np.array([_count(entries, mine & here, len(periods.days)) for here in present(asked, entries, brackets)])
     sizes = _count(entries, mine, len(periods.days))
@@ -179,7 +188,11 @@ def present(asked: RetentionDefinition, entries: Returns, cells: Sequence[Bracke
     last = entries.last(64 * entries.came.shape[1]) if asked.kind == "on_or_after" else None
     lasted = entries.streak(periods) if asked.kind == "streak" else None
     for first, end in cells:
-        if last is not None:
+        if first == 0 and asked.zero == "everybody":
+            yield np.ones(len(entries.came), dtype=bool)
+        elif asked.kind == "on_or_before":
+            yield entries.within(0, end)
+        elif last is not None:
             yield last >= first
         elif lasted is not None and first > 0:
             yield lasted >= end

@@ -15,18 +15,20 @@ if TYPE_CHECKING:
     from workbench.metrics.calendars import Period
     from workbench.metrics.steps import Step
 
-Kind: TypeAlias = Literal["on", "on_or_after", "bracket", "streak"]
+Kind: TypeAlias = Literal["on", "on_or_after", "on_or_before", "bracket", "streak"]
 Clock: TypeAlias = Literal["calendar", "rolling"]
 Cohort: TypeAlias = Literal["first", "recurring"]
 Of: TypeAlias = Literal["cohort", "previous"]
 Mean: TypeAlias = Literal["weighted", "simple", "mixpanel"]
+Zero: TypeAlias = Literal["returned", "everybody"]
 Bracket: TypeAlias = tuple[int, int]
 
-KINDS: Final[tuple[Kind, ...]] = ("on", "on_or_after", "bracket", "streak")
+KINDS: Final[tuple[Kind, ...]] = ("on", "on_or_after", "on_or_before", "bracket", "streak")
 CLOCKS: Final[tuple[Clock, ...]] = ("calendar", "rolling")
 COHORTS: Final[tuple[Cohort, ...]] = ("first", "recurring")
 OFS: Final[tuple[Of, ...]] = ("cohort", "previous")
 MEANS: Final[tuple[Mean, ...]] = ("weighted", "simple", "mixpanel")
+ZEROS: Final[tuple[Zero, ...]] = ("returned", "everybody")
 ROLLING: Final[dict[Period, timedelta]] = {
     "day": timedelta(days=1),
     "week": timedelta(days=7),
@@ -34,7 +36,7 @@ ROLLING: Final[dict[Period, timedelta]] = {
 }
 """How long a period of the rolling clock is, whatever the calendar says."""
 
-MOST_BRACKETS: Final = 50
+MOST_BRACKETS: Final = 100
 _BRACKET: Final = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
 
 
@@ -53,6 +55,7 @@ class RetentionDefinition(Definition):
     of: Of = "cohort"
     mean: Mean = "weighted"
     floor: timedelta | None = None
+    zero: Zero = "returned"
     by: str | None = None
     since: datetime | None
     until: datetime | None

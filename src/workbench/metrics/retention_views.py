@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.charts import formats
 from workbench.charts.spec import Chart, Grid, Line
+from workbench.metrics.breakdowns import rest_told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +76,7 @@ def _called(definition: RetentionDefinition, number: int) -> str:
 _BACK: Final = {
     "on": "in it",
     "on_or_after": "in it or later",
+    "on_or_before": "in it or before",
     "bracket": "in any of them",
     "streak": "in it and in all between",
 }
@@ -103,7 +105,9 @@ def reading(answer: Retention) -> str:
         return f"{opening} No cohort has a full {period} behind it yet, so there is no retention to read."
     first, telling = mean.iloc[0], mean[mean["cohort_size"] >= THIN]
     last = first if telling.empty else telling.iloc[-1]
-    later = {"on_or_after": " or later", "streak": " and all before"}.get(definition.kind, "")
+    later = {"on_or_after": " or later", "on_or_before": " or before", "streak": " and all before"}.get(
+        definition.kind, ""
+    )
     sentences = [
         opening,
         f"{_percent(first, 'retention_rate')} came back with {returned} in {period} {first['period']:.0f}{later} "
@@ -127,8 +131,10 @@ def _segments_told(answer: Retention) -> str:
         f"{name} {formats.number(rate, 'percent')}" + (f" (of {size:,}, too thin to act on)" if size < THIN else "")
         for name, rate, size in zip(*columns, strict=True)
     ]
-    unit = answer.definition.period
-    return f"In {unit} 1 came back: {', '.join(told)}." if told else f"No cohort has a full {unit} behind it yet."
+    unit, rest = answer.definition.period, rest_told(list(answer.frame["segment"].unique()))
+    if not told:
+        return f"No cohort has a full {unit} behind it yet."
+    return " ".join(filter(None, [f"In {unit} 1 came back: {', '.join(told)}.", rest]))
 
 
 def _percent(row: pd.Series[float], name: str) -> str:

@@ -77,7 +77,8 @@ def _values(name: str, wanted: Scalar | Iterable[Scalar]) -> tuple[Scalar, ...]:
 
 
 def _several(name: str, wanted: Iterable[Scalar]) -> tuple[Scalar, ...]:
-    values = tuple(wanted) if isinstance(wanted, Iterable) and not isinstance(wanted, Mapping) else ()
+    several = isinstance(wanted, Iterable) and not isinstance(wanted, Mapping | bytes | bytearray)
+    values = tuple(wanted) if several else ()
     if not values:
         raise InvalidArgument(f"where[{name!r}] must be a value or a list of values, got {wanted!r}")
     return values

@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench.metrics.kernels.compiled import compiled
 from workbench.metrics.kernels.funnel_any import in_any_order, reused_in_any_order
+from workbench.metrics.kernels.funnel_grace import with_grace
 from workbench.metrics.kernels.instants import NONE, gather, next_with, seat_steps
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 ORDERED, STRICT, ANY = 0, 1, 2
 """Orders."""
 
-TIES, REUSE, FIRST_ONLY, KEEP, EVERY = 0, 1, 2, 3, 4
+TIES, REUSE, FIRST_ONLY, KEEP, EVERY, ENTRY, FIRST_STEP = range(7)
 """Places of the rules: rows of one instant may be several steps; one row may be; only the first opening row begins an
-attempt; an excluded attempt keeps the steps before, else it takes its group out; every attempt is given."""
+attempt; an excluded attempt keeps the steps before, else it takes its group out; every attempt is given; an excluded
+attempt keeps its entry alone; whoever does not do step 1 in the window of an attempt makes none."""
 
 OPENED, LENGTH, OVER, MET = 0, 1, 2, 3
 """What is noted of an attempt: when it opened, how many steps it came, when it was over, when it met an exclusion."""
@@ -41,6 +43,7 @@ def attempts(
     entry: NDArray[np.int64],
     exclusions: NDArray[np.int64],
     rules: NDArray[np.bool_],
+    grace: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Follow each group of rows (a person, or a part of what they did) through a funnel.
 
@@ -53,7 +56,8 @@ def attempts(
         within: Window, in microseconds.
         entry: since, until (exclusive) and now, in microseconds.
         exclusions: Per exclusion after which step and before which (1-based) it forbids.
-        rules: By `TIES`, `REUSE`, `FIRST_ONLY`, `KEEP`, `EVERY`.
+        rules: By `TIES`, `REUSE`, `FIRST_ONLY`, `KEEP`, `EVERY`, `ENTRY`, `FIRST_STEP`.
+        grace: How much earlier an ordered step may be than the one before, in microseconds.
 
     Returns:
         Per group that entered the attempt that counts, or with `EVERY` each one that begins when the one before is
@@ -75,15 +79,16 @@ def attempts(
     rows, in_flight = np.full((room, steps), NONE, dtype=np.int64), np.zeros(room, dtype=np.bool_)
     size = 0
     for place in range(groups):
-        begin, end = _opened(first[place], first[place + 1], at, bits, openers, within, entry)
+        begin, end = _opened(first[place], first[place + 1], at, bits, openers, within, entry, grace)
         if begin == end:
             continue
         count = gather(begin, end, at, bits, starts, mask)
         if order != STRICT or len(exclusions):
             next_with(count, mask, steps + len(exclusions), following)
         tries = _try(
-            count, starts, mask, bits, at, following, order, within, entry, exclusions, rules, openers, tried, taken
-        )
+            count, starts, mask, bits, at, following, order, within, entry, exclusions, rules, openers, grace, tried,
+            taken,
+        )  # fmt: skip
         attempt = 0 if rules[EVERY] else _longest(tried, tries)
         while attempt < tries:
             if rules[EVERY]:
@@ -107,6 +112,7 @@ def _opened(
     openers: int,
     within: int,
     entry: NDArray[np.int64],
+    grace: int,
 ) -> tuple[int, int]:
     """Return the rows of a group that can be of an attempt: from where the first opens to where the last closes.
 
@@ -121,8 +127,8 @@ def _opened(
     last = end - 1
     while not (bits[last] & openers and entry[0] <= at[last] < entry[1]):
         last -= 1
-    closes = at[last] + within
-    while opens > begin and at[opens - 1] == at[opens]:
+    closes, earliest = at[last] + within, at[opens] - grace
+    while opens > begin and at[opens - 1] >= earliest:
         opens -= 1
     while last < end and at[last] <= closes:
         last += 1
@@ -143,6 +149,7 @@ def _try(
     exclusions: NDArray[np.int64],
     rules: NDArray[np.bool_],
     openers: int,
+    grace: int,
     tried: NDArray[np.int64],
     taken: NDArray[np.int64],
 ) -> int:
@@ -160,11 +167,21 @@ def _try(
             continue
         if rules[FIRST_ONLY] and tries > 0 and (not rules[EVERY] or when <= tried[OVER, tries - 1]):
             continue
+        first = following[0, instant]
+        if rules[FIRST_STEP] and (first == NONE or at[starts[first]] > when + within):
+            continue
         reached = _follow(instant, count, starts, mask, bits, at, following, trial, order, when + within, rules)
+        if grace and order == ORDERED:
+            earliest = tried[OVER, tries - 1] + 1 if rules[EVERY] and tries > 0 else at[starts[0]]
+            reached = with_grace(
+                reached, instant, starts, bits, at, following, trial, when + within, grace, earliest, rules[REUSE]
+            )
         met = _met(reached, trial, starts, at, following, exclusions, when + within)
-        while reached > 0 and met <= at[trial[0, reached - 1]]:
-            reached -= 1
+        if met != NEVER:
+            reached = min(_before(met, reached, trial, at), 1) if rules[ENTRY] else _before(met, reached, trial, at)
         over = at[trial[0, steps - 1]] if reached == steps else min(met, when + within)
+        if grace and reached == steps:
+            over = max(when, np.max(at[trial[0]]))
         if reached == steps:
             through = min(through, over)
         excluded = min(excluded, met)
@@ -174,6 +191,15 @@ def _try(
         if reached == steps and when + within <= entry[2] and not rules[EVERY] and len(exclusions) == 0:
             break  # nothing can get further
     return 0 if not rules[KEEP] and excluded < through else tries
+
+
+@compiled
+def _before(met: int, reached: int, trial: NDArray[np.int64], at: NDArray[np.int64]) -> int:
+    """Return how many steps come before the first at or after an exclusion."""
+    for step in range(reached):
+        if met <= at[trial[0, step]]:
+            return step
+    return reached
 
 
 @compiled

@@ -10,7 +10,7 @@ SELECT
     max(occurred_at) FILTER (WHERE event_type = 'raid_ended') AS ended_at,
     count(DISTINCT user_key) FILTER (WHERE event_type = 'raid_joined') AS participants,
     count(*) FILTER (WHERE event_type = 'raid_action') AS actions,
-    arg_max(TRY_CAST(json_extract_string(properties, '$.success') AS BOOLEAN), occurred_at)
+    arg_max(TRY_CAST(json_extract_string(properties, '/success') AS BOOLEAN), (occurred_at, event_id))
         FILTER (WHERE event_type = 'raid_ended') AS success
 FROM events
 WHERE raid_id IS NOT NULL AND occurred_at <= $now
