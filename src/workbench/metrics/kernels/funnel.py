@@ -79,7 +79,7 @@ def attempts(
     rows, in_flight = np.full((room, steps), NONE, dtype=np.int64), np.zeros(room, dtype=np.bool_)
     size = 0
     for place in range(groups):
-        begin, end = _opened(first[place], first[place + 1], at, bits, openers, within, entry, grace)
+        begin, end = _opened(first[place], first[place + 1], at, bits, openers, within, entry, grace * steps)
         if begin == end:
             continue
         count = gather(begin, end, at, bits, starts, mask)
