@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
 
 from tests.metrics.test_journeys import SHOP, cut, walked
 from workbench.charts.spec import Flow, Grid
@@ -129,7 +130,11 @@ def test_people_who_never_did_what_others_do_are_compared_with_them():
 )
 def test_transitions_and_their_spread_are_those_of_a_slow_walk(people, gap, collapse):
     written = {who: " ".join(f"{event}:{minute}" for event, minute in events) for who, events in people.items()}
-    answer = walked(written, sessions=None if gap is None else f"{gap}m", collapse=collapse).transitions()
+    journeys = walked(written, sessions=None if gap is None else f"{gap}m", collapse=collapse)
+    answer = journeys.transitions()
+    assert not journeys.is_read
+    assert journeys.trails.paths == answer.paths
+    assert_frame_equal(journeys.transitions().frame, answer.frame)
     mine = defaultdict(Counter)
     for who, events in people.items():
         for path in cut(events, gap, collapse):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.metrics.plain import Plain
-    from workbench.metrics.sequences import Rows
+    from workbench.metrics.sequences import Rows, Runs
     from workbench.store.base import Snapshot
 
 Result = TypeVar("Result")
@@ -108,12 +108,13 @@ class Source:
     Attributes:
         snapshot: Whom to ask.
         sql: Gives the rows: as `sequences.by_person` wants them, with a `code`, the place in `names` from 1; and with
-            `person`, where what has one `user_key` is a session and not all that a person did.
+            `person`, where `user_key` is of a session.
         params: The values bound in it.
         plain: The same rows as plain columns of the events, where they are.
         names: The events, in alphabetical order.
         gap: A longer pause begins another path, in microseconds; negative for none.
         collapse: Leave out rows that repeat the one before them in their path.
+        given: Whether what has one `user_key` is a session, and not all that a person did.
     """
 
     snapshot: Snapshot
@@ -123,16 +124,15 @@ class Source:
     names: tuple[str, ...]
     gap: int
     collapse: bool
+    given: bool
 
-    def each(self, kernel: Callable[[Trails], Result]) -> list[Result]:
-        """Give the paths of each part of the people to a kernel."""
-        return sequences.by_person(
-            self.snapshot, self.sql, self.params, lambda rows: kernel(self._trails(rows)), tie="code", plain=self.plain
-        )
+    def each_unordered(self, kernel: Callable[[Runs], Result]) -> list[Result]:
+        """Give the rows of each part of the people to a kernel that brings them into order and cuts them itself."""
+        return sequences.by_group(self.snapshot, self.sql, self.params, kernel, plain=self.plain)
 
     def whole(self) -> Trails:
         """Read the paths of everybody."""
-        parts = self.each(lambda trails: trails)
+        parts = sequences.by_person(self.snapshot, self.sql, self.params, self._trails, tie="code", plain=self.plain)
         rows = np.cumsum([0, *(len(part.code) for part in parts)])
         people = np.cumsum([0, *(len(part.user_key) for part in parts)])
         starts = [part.starts[:-1] + offset for part, offset in zip(parts, rows, strict=False)]

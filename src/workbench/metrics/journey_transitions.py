@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.charts.spec import Format
-    from workbench.metrics.journey_trails import Trails
+    from workbench.metrics.journey_trails import Source, Trails
     from workbench.metrics.journeys import Journeys
+    from workbench.metrics.sequences import Runs
 
 Weight = Literal["count", "share", "per_path", "probability_out", "probability_in"]
 
@@ -87,7 +88,11 @@ class Transitions(View):
 def transitions(journeys: Journeys, weight: Weight) -> Transitions:
     """Count what follows what."""
     arguments.choice(weight, tuple(WEIGHTS), name="weight")
-    parts = journeys.each(_counted)
+    source = journeys.source
+    if journeys.is_read or source.given:
+        parts = [_along(journeys.trails)]
+    else:
+        parts = source.each_unordered(lambda runs: _cutting(runs, source))
     pair, place = np.unique(np.concatenate([part.pair for part in parts]), return_inverse=True)
     columns = np.concatenate([part.columns for part in parts], axis=1)
     times, people, seconds, xx, xn = (_added(place, column, len(pair)) for column in columns)
@@ -119,7 +124,7 @@ def transitions(journeys: Journeys, weight: Weight) -> Transitions:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """What the kernel counts in one part, of the pairs that occur there."""
+    """What a kernel counts in one part, of the pairs that occur there."""
 
     pair: NDArray[np.int64]
     columns: NDArray[np.float64]
@@ -129,12 +134,22 @@ class _Counted:
     paths: int
 
 
-def _counted(trails: Trails) -> _Counted:
-    from workbench.metrics.kernels.journeys import transitions as kernel  # noqa: PLC0415 - loads Numba
+def _along(trails: Trails) -> _Counted:
+    from workbench.metrics.kernels.transitions import along  # noqa: PLC0415 - loads Numba
 
-    sums, leavers, squares = kernel(trails.starts, trails.person, trails.code, trails.at, len(trails.names))
+    sums, leavers, squares = along(trails.starts, trails.person, trails.code, trails.at, len(trails.names))
     pair = np.flatnonzero(sums[0])
     return _Counted(pair, sums[:, pair], leavers, squares, trails.paths)
+
+
+def _cutting(runs: Runs, source: Source) -> _Counted:
+    from workbench.metrics.kernels.transitions import cutting  # noqa: PLC0415 - loads Numba
+
+    sums, leavers, squares, paths = cutting(
+        runs.user_key, runs.at, runs.columns["code"], runs.runs, len(source.names), source.gap, source.collapse
+    )
+    pair = np.flatnonzero(sums[0])
+    return _Counted(pair, sums[:, pair], leavers, squares, paths)
 
 
 def _added(place: NDArray[np.int64], values: NDArray[np.float64], places: int) -> NDArray[np.float64]:

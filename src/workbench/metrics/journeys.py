@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from workbench.metrics.words import words
 from workbench.results import Definition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import date
 
     from numpy.typing import NDArray
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from workbench.metrics.journey_transitions import Graph, Transitions, Weight
     from workbench.metrics.words import Words
     from workbench.store.base import Snapshot
-
-Result = TypeVar("Result")
 
 GAP: Final = "30m"
 MOST_EVENTS: Final = 1_000
@@ -87,11 +85,10 @@ class Journeys:
         """The events that paths can have."""
         return self.source.names
 
-    def each(self, kernel: Callable[[Trails], Result]) -> list[Result]:
-        """Give the paths to a kernel: those that are there already, or part by part as they are read."""
-        if self.chosen is not None or "trails" in vars(self):
-            return [kernel(self.trails)]
-        return self.source.each(kernel)
+    @property
+    def is_read(self) -> bool:
+        """Whether the paths are there already."""
+        return self.chosen is not None or "trails" in vars(self)
 
     def transitions(self, weight: Weight = "probability_out") -> Transitions:
         """Count what follows what; see `journey_transitions.Transitions`."""
@@ -215,7 +212,7 @@ def journeys(  # noqa: PLR0913 - a question names all its options
     code = ("code", Codes("event_type", places, wanted=bool(events or ignore)))
     plain = None if given else Plain.within(span, [code])
     source = Source(
-        snapshot=snapshot, sql=sql, params=params, plain=plain, names=names, collapse=bool(collapse),
+        snapshot=snapshot, sql=sql, params=params, plain=plain, names=names, collapse=bool(collapse), given=given,
         gap=gap // _TICK if isinstance(gap, timedelta) else -1,
     )  # fmt: skip
     return Journeys(definition, source)

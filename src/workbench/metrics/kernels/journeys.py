@@ -51,61 +51,6 @@ def fresh(starts: NDArray[np.int64], code: NDArray[np.int16]) -> NDArray[np.bool
 
 
 @compiled
-def transitions(
-    starts: NDArray[np.int64],
-    person: NDArray[np.int64],
-    code: NDArray[np.int16],
-    at: NDArray[np.int64],
-    events: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Count the steps from each event to each, and add up what their spread over people needs.
-
-    Returns:
-        Per pair, with x steps of the pair and n ways out of its first event for each person: the sum of x, how many
-        people have any, the seconds in all, the sums of x² and of xn. Per event how many people leave it. Per event
-        the sum of n².
-    """
-    size = events + 2
-    sums, leavers, squares = np.zeros((5, size * size)), np.zeros(size), np.zeros(size)
-    x, n, met = np.zeros(size * size, np.int64), np.zeros(size), np.empty(size * size, np.int64)
-    spent = np.zeros(size * size, np.int64)
-    path = 0
-    while path < len(person):
-        who, pairs = person[path], 0
-        while path < len(person) and person[path] == who:
-            begin, end = starts[path], starts[path + 1]
-            before = events
-            for row in range(begin, end + 1):
-                after = int(code[row]) if row < end else events + 1
-                pair = before * size + after
-                if x[pair] == 0:
-                    met[pairs] = pair
-                    pairs += 1
-                x[pair] += 1
-                if begin < row < end:
-                    spent[pair] += at[row] - at[row - 1]
-                before = after
-            path += 1
-        for pair in met[:pairs]:
-            n[pair // size] += x[pair]
-        for pair in met[:pairs]:
-            times = float(x[pair])
-            sums[0, pair] += times
-            sums[1, pair] += 1
-            sums[2, pair] += spent[pair] / 1e6
-            sums[3, pair] += times * times
-            sums[4, pair] += times * n[pair // size]
-        for pair in met[:pairs]:
-            before = pair // size
-            if n[before] > 0:
-                leavers[before] += 1
-                squares[before] += n[before] * n[before]
-            n[before] = 0
-            x[pair] = spent[pair] = 0
-    return sums, leavers, squares
-
-
-@compiled
 def steps(
     starts: NDArray[np.int64], code: NDArray[np.int16], events: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

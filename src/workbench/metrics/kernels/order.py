@@ -146,33 +146,70 @@ def arranged(
     Returns:
         One `key` per person, where their rows begin (and behind the last where they end), and `at` and `tie` in order.
     """
-    head, end = starts[:-1].copy(), starts[1:]
+    head = starts[:-1].copy()
     who, first = np.empty(len(key), np.int64), np.empty(len(key) + 1, np.int64)
     when, what = np.empty_like(at), np.empty_like(tie)
     people, place = 0, 0
     while place < len(key):
-        lowest = np.int64(9_223_372_036_854_775_807)
-        for run in range(len(head)):
-            if head[run] < end[run]:
-                lowest = min(lowest, key[head[run]])
-        who[people], first[people] = lowest, place
-        sorted_ = True
-        for run in range(len(head)):
-            row = head[run]
-            while row < end[run] and key[row] == lowest:
-                when[place], what[place] = at[row], tie[row]
-                if place > first[people] and (
-                    at[row] < when[place - 1] or (at[row] == when[place - 1] and tie[row] < what[place - 1])
-                ):
-                    sorted_ = False
-                place += 1
-                row += 1
-            head[run] = row
-        if not sorted_:
-            _sort(when[first[people] : place], what[first[people] : place])
+        who[people] = lowest(key, head, starts)
+        first[people] = place
+        place = place + take(who[people], key, at, tie, head, starts, when[place:], what[place:])
         people += 1
     first[people] = len(key)
     return who[:people].copy(), first[: people + 1].copy(), when, what
+
+
+@compiled
+def lowest(key: NDArray[np.int64], head: NDArray[np.int64], starts: NDArray[np.int64]) -> np.int64:
+    """Return whose rows come next: the lowest key at the heads of the runs, the highest number if all are empty."""
+    least = np.int64(9_223_372_036_854_775_807)
+    for run in range(len(head)):
+        if head[run] < starts[run + 1]:
+            least = min(least, key[head[run]])
+    return least
+
+
+@compiled
+def rows_of(who: np.int64, key: NDArray[np.int64], head: NDArray[np.int64], starts: NDArray[np.int64]) -> int:
+    """Count the rows of a person that come next."""
+    rows = 0
+    for run in range(len(head)):
+        row = head[run]
+        while row < starts[run + 1] and key[row] == who:
+            row += 1
+        rows += row - head[run]
+    return rows
+
+
+@compiled
+def take(
+    who: np.int64,
+    key: NDArray[np.int64],
+    at: NDArray[np.int64],
+    tie: NDArray[Any],
+    head: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    when: NDArray[np.int64],
+    what: NDArray[Any],
+) -> int:
+    """Move the heads of the runs past the rows of a person, and write these in order to `when` and `what`.
+
+    Returns:
+        How many there are.
+    """
+    rows, sorted_ = 0, True
+    for run in range(len(head)):
+        row = head[run]
+        while row < starts[run + 1] and key[row] == who:
+            when[rows], what[rows] = at[row], tie[row]
+            if rows > 0 and (at[row] < when[rows - 1] or (at[row] == when[rows - 1] and tie[row] < what[rows - 1])):
+                sorted_ = False
+            rows += 1
+            row += 1
+        head[run] = row
+    if not sorted_:
+        _sort(when[:rows], what[:rows])
+    return rows
 
 
 @compiled
