@@ -1,0 +1,373 @@
+"""Kafka through kafka-python: partitions read as a member of a consumer group, messages written to a topic."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import kafka
+from kafka import errors
+
+from workbench.errors import SourceError
+from workbench.ingest.base import Bounds, Fetched, Gap, partition_of, source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from workbench.config import KafkaSettings
+    from workbench.ingest.base import Listener
+
+TIMEOUT_MS: Final = 5_000
+"""How long one question to a broker may take before it counts as away."""
+
+MAX_RECORDS: Final = 20_000
+_FETCH: Final = {"max_partition_fetch_bytes": 4 << 20, "fetch_max_bytes": 32 << 20, "fetch_max_wait_ms": 250}
+_FATAL: Final = (
+    errors.SaslAuthenticationFailedError,
+    errors.UnsupportedSaslMechanismError,
+    errors.AuthorizationError,
+    errors.FencedInstanceIdError,
+    errors.KafkaConfigurationError,
+    errors.InvalidTopicError,
+    errors.InconsistentGroupProtocolError,
+    errors.InvalidSessionTimeoutError,
+)
+_AT_OFFSET: Final = re.compile(r"at offset \d+")
+_PROBES: Final = 8
+
+
+class KafkaSource:
+    """Reads topics as one member of a group; see `base.Source`."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[str],
+        listener: Listener,
+        *,
+        instance: str | None = None,
+        max_records: int = MAX_RECORDS,
+    ) -> None:
+        """Connect, and join the group at the first `poll`.
+
+        Args:
+            settings: Where the brokers are, and how to speak to them.
+            topics: What to read.
+            listener: Who is told of partitions.
+            instance: A name that no other member has at one time, by which a restarted process gets its
+                partitions back at once; without one it is a new member.
+            max_records: The most that one `poll` returns.
+
+        Raises:
+            SourceError: No broker answers, or it refuses us.
+        """
+        self._brokers, self._listener = settings.brokers, listener
+        self._lock = threading.Lock()
+        self._new: set[kafka.TopicPartition] = set()
+        self._held: set[kafka.TopicPartition] = set()
+        self._consumer = _connected(
+            kafka.KafkaConsumer,
+            settings,
+            group_id=settings.group,
+            group_instance_id=instance,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            metadata_max_age_ms=15_000,
+            session_timeout_ms=round(settings.session_seconds * 1000),
+            heartbeat_interval_ms=max(1, round(settings.session_seconds * 100)),
+            max_poll_interval_ms=300_000,
+            max_poll_records=max_records,
+            metrics_enabled=False,
+            **_FETCH,
+        )
+        self._consumer.subscribe(topics=list(topics), listener=_Rebalance(self, listener))
+
+    def poll(self, seconds: float) -> list[Fetched]:
+        """Return what has come; see `base.Source.poll`."""
+        self._settle()
+        try:
+            records = self._consumer.poll(timeout_ms=round(seconds * 1000))
+        except _FATAL as error:
+            raise SourceError(f"{self._brokers} refuses: {_said(error)}") from error
+        except (errors.CorruptRecordError, ValueError, RuntimeError) as error:
+            return self._stepped_over(error)
+        except errors.KafkaError as error:
+            if isinstance(error.__cause__, Exception):  # raised by the listener, which runs inside of poll
+                raise error.__cause__ from error
+            time.sleep(min(seconds, 0.2))  # what a broker that is away answers with; the client reconnects
+            return []
+        self._settle()
+        return [_fetched(partition, batch) for partition, batch in records.items()]
+
+    def assignment(self) -> frozenset[str]:
+        """Return the partitions that this process reads now."""
+        return frozenset(source_of(*partition) for partition in self._consumer.assignment() or ())
+
+    def seek(self, source: str, offset: int) -> None:
+        """Read a partition on from an offset."""
+        self._consumer.seek(_partition(source), offset)
+
+    def pause(self, sources: Collection[str]) -> None:
+        """Fetch no more of some partitions."""
+        partitions = {_partition(source) for source in sources} & set(self._consumer.assignment())
+        self._held |= partitions
+        self._consumer.pause(*partitions)
+
+    def resume(self, sources: Collection[str]) -> None:
+        """Fetch them again; those whose beginning is not known yet later."""
+        partitions = {_partition(source) for source in sources}
+        self._held -= partitions
+        with self._lock:
+            waiting = set(self._new)
+        self._consumer.resume(*(partitions & set(self._consumer.assignment()) - waiting))
+
+    def ends(self) -> Mapping[str, int]:
+        """Return one past the last offset of each partition; empty while no broker answers."""
+        partitions = list(self._consumer.assignment())
+        try:
+            ends = self._consumer.end_offsets(partitions, timeout_ms=TIMEOUT_MS) if partitions else {}
+        except errors.KafkaError:
+            return {}
+        return {source_of(*partition): end for partition, end in ends.items()}
+
+    def offset_at(self, source: str, instant: datetime) -> int | None:
+        """Return the first offset of a partition that was written at an instant or later, if any."""
+        partition = _partition(source)
+        try:
+            found = self._consumer.offsets_for_times(
+                {partition: round(instant.timestamp() * 1000)}, timeout_ms=TIMEOUT_MS
+            )
+        except errors.KafkaError:
+            return None
+        return found[partition].offset if found.get(partition) else None
+
+    def commit(self, positions: Mapping[str, int]) -> None:
+        """Tell the group where the store has come to."""
+        if positions:
+            self._consumer.commit_async(_offsets(positions))
+
+    def confirm(self, positions: Mapping[str, int]) -> bool:
+        """Tell the group, and say whether it counts this process as who reads these partitions."""
+        try:
+            self._consumer.commit(_offsets(positions), timeout_ms=TIMEOUT_MS)
+        except errors.KafkaError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop reading; a static member keeps its place for a while."""
+        self._consumer.close(autocommit=False, timeout_ms=TIMEOUT_MS)
+
+    def _settle(self) -> None:
+        """Ask where to read new partitions from, which wait paused until then."""
+        with self._lock:
+            new = set(self._new)
+        if not new:
+            return
+        try:
+            begins = self._consumer.beginning_offsets(list(new), timeout_ms=TIMEOUT_MS)
+            ends = self._consumer.end_offsets(list(new), timeout_ms=TIMEOUT_MS)
+        except errors.KafkaError:
+            return  # asked again at the next poll
+        known = {partition: Bounds(begins[partition], ends[partition]) for partition in new}
+        offsets = self._listener.assigned({source_of(*partition): bounds for partition, bounds in known.items()})
+        for source, offset in offsets.items():
+            partition = _partition(source)
+            with self._lock:
+                if partition not in self._new:  # gone again meanwhile
+                    continue
+                self._new.discard(partition)
+                self._consumer.seek(partition, offset)
+            if partition not in self._held:
+                self._consumer.resume(partition)
+
+    def _stepped_over(self, error: Exception) -> list[Fetched]:
+        """Find which partition has bytes that cannot be read, and where readable ones begin again.
+
+        The broker hands out a damaged batch for each of its offsets, so that the first offset without it is
+        found by trying.
+        """
+        partitions = [tp for tp in self._consumer.assignment() if tp not in self._held]
+        for partition in partitions:
+            start = self._consumer.position(partition, timeout_ms=TIMEOUT_MS)
+            failure = self._fault(partition, start)
+            if failure is None:
+                continue
+            end = self._behind(partition, start, failure)
+            self._consumer.seek(partition, start if end is None else end)
+            self._consumer.resume(*partitions)
+            if end is None:  # the broker went away while we looked
+                return []
+            gap = Gap(start, end, "corrupt", _said(error))
+            return [Fetched(source_of(*partition), (), (), end, (gap,))]
+        self._consumer.resume(*partitions)
+        return []
+
+    def _fault(self, partition: kafka.TopicPartition, offset: int | None) -> Exception | None:
+        """Read one partition alone; return the error that this gives, and leave it where it was."""
+        others = self._consumer.assignment() - {partition}
+        self._consumer.pause(*others)
+        self._consumer.resume(partition)
+        if offset is None:
+            return None
+        fault: Exception | None = None
+        self._consumer.seek(partition, offset)
+        try:
+            self._seen = bool(self._consumer.poll(timeout_ms=TIMEOUT_MS // 5, max_records=1))
+        except (errors.CorruptRecordError, ValueError, RuntimeError) as error:
+            fault, self._seen = error, True
+        self._consumer.seek(partition, offset)
+        return fault
+
+    def _behind(self, partition: kafka.TopicPartition, start: int, failure: Exception) -> int | None:
+        """Return the first offset behind a damaged batch; `None` if no broker answers.
+
+        An error that names its batch is the same for every offset of it, so that its end can be found by
+        halving; otherwise offset by offset.
+        """
+        end = self._consumer.end_offsets([partition], timeout_ms=TIMEOUT_MS)[partition]
+        named = _AT_OFFSET.search(str(failure)) is not None
+
+        def damaged(offset: int) -> bool:
+            if offset >= end:
+                return False
+            fault = self._fault(partition, offset)
+            return fault is not None and (not named or str(fault) == str(failure))
+
+        step, bad = 1, start
+        while damaged(bad + step):
+            bad, step = bad + step, step * 2 if named else 1
+        good = bad + step
+        while named and good - bad > 1:
+            middle = (bad + good) // 2
+            bad, good = (middle, good) if damaged(middle) else (bad, middle)
+        return min(good, end) if self._seen or good >= end else None
+
+    _seen: bool = False
+
+
+class _Rebalance(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
+    """Runs on the client's own thread, inside of `poll`."""
+
+    def __init__(self, source: KafkaSource, listener: Listener) -> None:
+        self._source, self._listener = source, listener
+
+    def on_partitions_assigned(self, assigned: Collection[kafka.TopicPartition]) -> None:
+        """Hold new partitions until it is known where to read them from."""
+        source = self._source
+        source._consumer.pause(*assigned)
+        with source._lock:
+            source._new |= set(assigned)
+
+    def on_partitions_revoked(self, revoked: Collection[kafka.TopicPartition]) -> None:
+        """Let what is complete be committed."""
+        self._gone(revoked)
+        self._listener.revoked([source_of(*partition) for partition in revoked])
+
+    def on_partitions_lost(self, lost: Collection[kafka.TopicPartition]) -> None:
+        """Discard: others may read these partitions already."""
+        self._gone(lost)
+        self._listener.lost([source_of(*partition) for partition in lost])
+
+    def _gone(self, partitions: Collection[kafka.TopicPartition]) -> None:
+        with self._source._lock:
+            self._source._new -= set(partitions)
+        self._source._held -= set(partitions)
+
+
+class KafkaOutlet:
+    """Writes to one topic; see `base.Outlet`."""
+
+    def __init__(self, settings: KafkaSettings, topic: str, *, partitions: int = 4) -> None:
+        """Connect; make the topic if there is none.
+
+        Raises:
+            SourceError: No broker answers, or it refuses us.
+        """
+        self._topic = topic
+        self._failed: list[Exception] = []
+        _make_topic(settings, topic, partitions)
+        self._producer = _connected(
+            kafka.KafkaProducer, settings, acks="all", linger_ms=20, batch_size=1 << 17, metrics_enabled=False
+        )
+
+    def send(self, value: bytes, *, key: bytes | None = None) -> None:
+        """Hand over one message."""
+        try:
+            self._producer.send(self._topic, value=value, key=key).add_errback(self._failed.append)
+        except errors.KafkaError as error:
+            raise SourceError(f"{self._topic}: {_said(error)}") from error
+
+    def flush(self) -> None:
+        """Wait until all that was handed over is written."""
+        try:
+            self._producer.flush(timeout=60)
+        except errors.KafkaError as error:
+            raise SourceError(f"{self._topic}: {_said(error)}") from error
+        if self._failed:
+            raise SourceError(f"{self._topic}: {len(self._failed)} messages were refused: {_said(self._failed[0])}")
+
+    def close(self) -> None:
+        """Flush, and let go of the connection."""
+        try:
+            self.flush()
+        finally:
+            self._producer.close()
+
+
+def _make_topic(settings: KafkaSettings, topic: str, partitions: int) -> None:
+    admin = _connected(kafka.KafkaAdminClient, settings)
+    try:
+        if topic not in admin.list_topics():
+            admin.create_topics({topic: {"num_partitions": partitions}}, wait_for_metadata=True)
+    except errors.TopicAlreadyExistsError:
+        return  # another process was first
+    except errors.KafkaError as error:
+        raise SourceError(f"cannot make the topic {topic}: {_said(error)}") from error
+    finally:
+        admin.close()
+
+
+def _connected(client: Any, settings: KafkaSettings, **more: Any) -> Any:  # noqa: ANN401 - the library has no types
+    try:
+        return client(bootstrap_servers=settings.brokers.split(","), **_security(settings), **more)
+    except (errors.KafkaError, ValueError, OSError) as error:
+        raise SourceError(f"no Kafka answers at {settings.brokers}: {_said(error)}") from error
+
+
+def _security(settings: KafkaSettings) -> dict[str, Any]:
+    """Return the client's arguments for TLS and SASL; only those that are set."""
+    given = {
+        "security_protocol": settings.security_protocol,
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": settings.sasl_password and settings.sasl_password.get_secret_value(),
+        "ssl_cafile": settings.ssl_cafile,
+        "ssl_certfile": settings.ssl_certfile,
+        "ssl_keyfile": settings.ssl_keyfile,
+        "ssl_password": settings.ssl_key_password and settings.ssl_key_password.get_secret_value(),
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _fetched(partition: kafka.TopicPartition, batch: Sequence[Any]) -> Fetched:
+    offsets = [record.offset for record in batch]
+    return Fetched(source_of(*partition), offsets, [record.value for record in batch], offsets[-1] + 1)
+
+
+def _offsets(positions: Mapping[str, int]) -> dict[kafka.TopicPartition, kafka.OffsetAndMetadata]:
+    return {_partition(source): kafka.OffsetAndMetadata(end, "", -1) for source, end in positions.items()}
+
+
+def _partition(source: str) -> kafka.TopicPartition:
+    return kafka.TopicPartition(*partition_of(source))
+
+
+def _said(error: Exception) -> str:
+    """Say in a line what a client's error is; some have no text but their name."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
