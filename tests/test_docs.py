@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 import typer.main
+from pydantic import BaseModel
 
 from workbench.cli.app import app
 from workbench.config import Settings

@@ -49,7 +49,7 @@ class KafkaSettings(BaseModel):
     events: Topic = "events"
     metrics: Topic = "metrics"
     predictions: Topic = "predictions"
-    session_seconds: float = Field(default=30, ge=1, le=300)
+    session_seconds: float = Field(default=30.0, ge=1, le=300)
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"] | None = None
     sasl_username: str | None = None
