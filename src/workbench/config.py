@@ -133,6 +133,18 @@ def load(path: Path | None = None) -> Settings:
         raise InvalidSettings(f"settings ({file}, WORKBENCH_* variables): {_explained(error)}") from error
 
 
+def changed(settings: KafkaSettings, given: dict[str, str]) -> KafkaSettings:
+    """Return settings with some replaced, as by the options of a command.
+
+    Raises:
+        InvalidSettings: One of them has a value that cannot be used.
+    """
+    try:
+        return KafkaSettings.model_validate({**dict(settings), **given})
+    except ValidationError as error:
+        raise InvalidSettings(f"kafka: {_explained(error)}") from error
+
+
 def root() -> Path:
     """Return the project's folder: the nearest one, from here upwards, with `workbench.yaml` or `pipeline.yaml`."""
     here = Path.cwd()

@@ -109,7 +109,10 @@ class Source(Protocol):
         """Return one past the last offset of each partition; empty while no broker answers."""
 
     def offset_at(self, source: str, instant: datetime) -> int | None:
-        """Return the first offset of a partition that was written at an instant or later, if any."""
+        """Return the first offset of a partition that was written at an instant or later, its end if there is none.
+
+        `None` while no broker answers.
+        """
 
     def commit(self, positions: Mapping[str, int]) -> None:
         """Tell the queue where the store has come to, for other tools to see. Never fails, never waits for long."""

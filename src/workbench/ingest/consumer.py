@@ -338,7 +338,7 @@ class Consumer:
         if live >= history:
             return start
         recent = self._source.offset_at(source, self._now() - HORIZON) if self._source else None
-        return min(start, max(live, bounds.begin, start if recent is None else recent))
+        return min(start, max(live, bounds.begin, recent or SOURCE_START))
 
     def revoked(self, sources: Collection[str]) -> None:
         """Write what is complete before partitions go; see `base.Listener`."""

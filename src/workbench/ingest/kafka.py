@@ -136,15 +136,15 @@ class KafkaSource:
         return {source_of(*partition): end for partition, end in ends.items()}
 
     def offset_at(self, source: str, instant: datetime) -> int | None:
-        """Return the first offset of a partition that was written at an instant or later, if any."""
+        """Return the first offset that was written at an instant or later; see `base.Source.offset_at`."""
         partition = _partition(source)
+        asked = {partition: round(instant.timestamp() * 1000)}
         try:
-            found = self._consumer.offsets_for_times(
-                {partition: round(instant.timestamp() * 1000)}, timeout_ms=TIMEOUT_MS
-            )
+            found = self._consumer.offsets_for_times(asked, timeout_ms=TIMEOUT_MS)[partition]
+            end: int = self._consumer.end_offsets([partition], timeout_ms=TIMEOUT_MS)[partition]
         except errors.KafkaError:
             return None
-        return found[partition].offset if found.get(partition) else None
+        return found.offset if found else end
 
     def commit(self, positions: Mapping[str, int]) -> None:
         """Tell the group where the store has come to."""
@@ -320,6 +320,27 @@ class KafkaOutlet:
             self._producer.close()
 
 
+def bounds(settings: KafkaSettings, topic: str) -> dict[str, Bounds]:
+    """Return which offsets each partition of a topic has, without joining any group.
+
+    Raises:
+        SourceError: No broker answers, or it refuses us.
+    """
+    client = _connected(kafka.KafkaConsumer, settings, enable_auto_commit=False, allow_auto_create_topics=False)
+    try:
+        numbers = client.partitions_for_topic(topic) or ()
+        partitions = [kafka.TopicPartition(topic, number) for number in numbers]
+        if not partitions:
+            return {}
+        begins = client.beginning_offsets(partitions, timeout_ms=TIMEOUT_MS)
+        ends = client.end_offsets(partitions, timeout_ms=TIMEOUT_MS)
+        return {source_of(*each): Bounds(begins[each], ends[each]) for each in partitions}
+    except errors.KafkaError as error:
+        raise SourceError(f"{settings.brokers}: {_said(error)}") from error
+    finally:
+        client.close()
+
+
 def _make_topic(settings: KafkaSettings, topic: str, partitions: int) -> None:
     admin = _connected(kafka.KafkaAdminClient, settings)
     try:
@@ -335,7 +356,8 @@ def _make_topic(settings: KafkaSettings, topic: str, partitions: int) -> None:
 
 def _connected(client: Any, settings: KafkaSettings, **more: Any) -> Any:  # noqa: ANN401 - the library has no types
     try:
-        return client(bootstrap_servers=settings.brokers.split(","), **_security(settings), **more)
+        brokers = settings.brokers.split(",")
+        return client(bootstrap_servers=brokers, bootstrap_timeout_ms=2 * TIMEOUT_MS, **_security(settings), **more)
     except (errors.KafkaError, ValueError, OSError) as error:
         raise SourceError(f"no Kafka answers at {settings.brokers}: {_said(error)}") from error
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from workbench.errors import SourceError
 from workbench.ingest.base import Bounds, Fetched, Gap, partition_of, source_of
@@ -15,8 +15,6 @@ from workbench.ingest.base import Bounds, Fetched, Gap, partition_of, source_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
-
-    from confluent_kafka import Message
 
     from workbench.config import KafkaSettings
     from workbench.ingest.base import Listener
@@ -38,7 +36,7 @@ _FATAL: Final = {
 _log = logging.getLogger(__name__)
 
 
-class FastSource:
+class KafkaSource:
     """Reads topics as one member of a group; see `base.Source`."""
 
     def __init__(
@@ -94,7 +92,7 @@ class FastSource:
         good = [message for message in messages if message.error() is None or self._noted(message)]
         return list(self._fetched(good))
 
-    def _noted(self, message: Message) -> bool:
+    def _noted(self, message: Any) -> bool:  # noqa: ANN401 - its types allow None everywhere
         """Keep in mind what an error says; fail at one that stays. Never counts as a message."""
         error = message.error()
         if error.code() in _FATAL or error.fatal():
@@ -104,7 +102,7 @@ class FastSource:
             self._corrupt.setdefault(source, (self._next.get(source, message.offset()), error.str()))
         return False
 
-    def _fetched(self, messages: list[Message]) -> Iterator[Fetched]:
+    def _fetched(self, messages: list[Any]) -> Iterator[Fetched]:
         """Gather messages by partition, which they come ordered in; a hole after a damaged batch is a gap."""
         for (topic, partition), some in groupby(messages, lambda each: (each.topic(), each.partition())):
             batch, source = list(some), source_of(topic, partition)
@@ -140,13 +138,14 @@ class FastSource:
             return {}
 
     def offset_at(self, source: str, instant: datetime) -> int | None:
-        """Return the first offset of a partition that was written at an instant or later, if any."""
+        """Return the first offset that was written at an instant or later; see `base.Source.offset_at`."""
         asked = _partition(source, round(instant.timestamp() * 1000))
         try:
             (found,) = self._consumer.offsets_for_times([asked], timeout=TIMEOUT)
+            end = self._bounds(source).end
         except KafkaException:
             return None
-        return found.offset if found.error is None and found.offset >= 0 else None
+        return found.offset if found.error is None and found.offset >= 0 else end
 
     def commit(self, positions: Mapping[str, int]) -> None:
         """Tell the group where the store has come to."""
@@ -196,7 +195,7 @@ class FastSource:
         consumer.unassign()
 
 
-class FastOutlet:
+class KafkaOutlet:
     """Writes to one topic; see `base.Outlet`."""
 
     def __init__(self, settings: KafkaSettings, topic: str, *, partitions: int = 4) -> None:
@@ -241,6 +240,24 @@ class FastOutlet:
     def _told(self, error: KafkaError | None, _: object) -> None:
         if error is not None:
             self._failed.append(error)
+
+
+def bounds(settings: KafkaSettings, topic: str) -> dict[str, Bounds]:
+    """Return which offsets each partition of a topic has, without joining any group.
+
+    Raises:
+        SourceError: No broker answers, or it refuses us.
+    """
+    client = Consumer({**_security(settings), "group.id": "none", "enable.auto.commit": False}, logger=_log)
+    try:
+        _refuse_silence(client, settings)
+        partitions = client.list_topics(topic, timeout=TIMEOUT).topics[topic].partitions
+        named = {source_of(topic, number): TopicPartition(topic, number) for number in partitions}
+        return {source: Bounds(*client.get_watermark_offsets(each, timeout=TIMEOUT)) for source, each in named.items()}
+    except KafkaException as error:
+        raise SourceError(f"{settings.brokers}: {error.args[0].str()}") from error
+    finally:
+        client.close()
 
 
 def _refuse_silence(client: Any, settings: KafkaSettings) -> None:  # noqa: ANN401 - the library has no types
