@@ -8,9 +8,9 @@ import signal
 import sys
 
 from workbench.config import KafkaSettings
+from workbench.ingest import queues
 from workbench.ingest.consumer import Consumer, Limits, Status
 from workbench.ingest.failpoints import NAMES, Failpoints
-from workbench.ingest.kafka import KafkaSource
 from workbench.store.lake import LakeStore
 
 
@@ -20,6 +20,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--brokers", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--lake", required=True)
+    parser.add_argument("--client", default="kafka-python")
     parser.add_argument("--instance")
     parser.add_argument("--session", type=float, default=10)
     parser.add_argument("--rows", type=int, default=500)
@@ -27,9 +28,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--failpoint", choices=NAMES)
     parser.add_argument("--passes", type=int, default=1, help="times that the failpoint is passed before")
     wanted = parser.parse_args(arguments)
-    settings = KafkaSettings(brokers=wanted.brokers, group=f"group-{wanted.topic}", session_seconds=wanted.session)
+    settings = KafkaSettings(
+        brokers=wanted.brokers, client=wanted.client, group=f"group-{wanted.topic}", session_seconds=wanted.session
+    )
     consumer = Consumer(
-        lambda listener: KafkaSource(
+        lambda listener: queues.open_source(
             settings, [wanted.topic], listener, instance=wanted.instance, max_records=wanted.rows
         ),
         LakeStore(wanted.lake),

@@ -42,7 +42,7 @@ def as_stored(events: pa.Table, *, ingested_at: datetime, source: str | None = N
         ingested_at: Now, by the ingesting clock.
         source: What all of them were read from.
     """
-    first = pa.array([0] * events.num_rows)
+    first = pa.array([0] * events.num_rows, pa.int64())
     complete = events.append_column(
         "ingested_at", pa.array([ingested_at], pa.timestamp("us", "UTC")).take(first)
     ).append_column("user_key", user_keys(events["user_id"]))
