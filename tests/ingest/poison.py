@@ -17,7 +17,6 @@ def without(name):
     return json.dumps({key: value for key, value in GOOD.items() if key != name}).encode()
 
 
-
 WHOLE = changed()
 POISON = [
     ("nothing at all", None, "bad_json"),

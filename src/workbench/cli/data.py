@@ -11,6 +11,7 @@ import typer
 
 from workbench import config
 from workbench.cli.lakes import StoreOption, open_lake
+from workbench.cli.send import send_community
 from workbench.cli.show import columns
 from workbench.errors import InvalidArgument, SourceError, StoreCorrupt
 
@@ -42,8 +43,16 @@ def simulate(
     out: Annotated[Path, typer.Option(help="File to write: .parquet, .jsonl or .jsonl.gz.")] = Path(
         "data/sample/events.parquet"
     ),
+    to: Annotated[str | None, typer.Option(help="Send them as they happen instead: kafka://host:port/topic.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="With --to: messages a second on average; so many people take part.")
+    ] = None,
+    speed: Annotated[str, typer.Option(help="With --to: how much faster than life.")] = "60x",
 ) -> None:
-    """Write the events of a simulated community, and beside them the truth that they were made from."""
+    """Write the events of a simulated community, and beside them the truth that they were made from; or send them."""
+    if to is not None:
+        send_community(to, users=users, days=days, seed=seed, rate=rate, speed=speed)
+        return
     from tqdm import tqdm  # noqa: PLC0415
 
     from workbench.simulate import write  # noqa: PLC0415

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -11,14 +10,15 @@ import kafka
 from kafka import errors
 
 from workbench.errors import SourceError
-from workbench.ingest.base import Bounds, Fetched, Gap, partition_of, source_of
+from workbench.ingest.base import Bounds, Fetched, partition_of, source_of
+from workbench.ingest.kafka_damage import UNREADABLE, damage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from workbench.config import KafkaSettings
-    from workbench.ingest.base import Listener
+    from workbench.ingest.base import Gap, Listener
 
 TIMEOUT_MS: Final = 5_000
 """How long one question to a broker may take before it counts as away."""
@@ -35,8 +35,6 @@ _FATAL: Final = (
     errors.InconsistentGroupProtocolError,
     errors.InvalidSessionTimeoutError,
 )
-_AT_OFFSET: Final = re.compile(r"at offset \d+")
-_PROBES: Final = 8
 
 
 class KafkaSource:
@@ -64,7 +62,7 @@ class KafkaSource:
         Raises:
             SourceError: No broker answers, or it refuses us.
         """
-        self._brokers, self._listener = settings.brokers, listener
+        self._settings, self._brokers, self._listener = settings, settings.brokers, listener
         self._lock = threading.Lock()
         self._new: set[kafka.TopicPartition] = set()
         self._held: set[kafka.TopicPartition] = set()
@@ -77,7 +75,7 @@ class KafkaSource:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             allow_auto_create_topics=False,
-            metadata_max_age_ms=15_000,
+            metadata_max_age_ms=5_000,
             session_timeout_ms=round(settings.session_seconds * 1000),
             heartbeat_interval_ms=max(1, round(settings.session_seconds * 100)),
             max_poll_interval_ms=300_000,
@@ -94,8 +92,8 @@ class KafkaSource:
             records = self._consumer.poll(timeout_ms=round(seconds * 1000))
         except _FATAL as error:
             raise SourceError(f"{self._brokers} refuses: {_said(error)}") from error
-        except (errors.CorruptRecordError, ValueError, RuntimeError) as error:
-            return self._stepped_over(error)
+        except UNREADABLE:
+            return self._stepped_over()
         except errors.KafkaError as error:
             if isinstance(error.__cause__, Exception):  # raised by the listener, which runs inside of poll
                 raise error.__cause__ from error
@@ -186,69 +184,18 @@ class KafkaSource:
             if partition not in self._held:
                 self._consumer.resume(partition)
 
-    def _stepped_over(self, error: Exception) -> list[Fetched]:
-        """Find which partition has bytes that cannot be read, and where readable ones begin again.
-
-        The broker hands out a damaged batch for each of its offsets, so that the first offset without it is
-        found by trying.
-        """
-        partitions = [tp for tp in self._consumer.assignment() if tp not in self._held]
-        for partition in partitions:
+    def _stepped_over(self) -> list[Fetched]:
+        """Step over bytes that cannot be read, wherever they are."""
+        torn = self._consumer._fetcher._next_partition_records
+        if torn is not None:  # the client would go round on it for ever
+            torn.drain()
+        for partition in self._consumer.assignment():
             start = self._consumer.position(partition, timeout_ms=TIMEOUT_MS)
-            failure = self._fault(partition, start)
-            if failure is None:
-                continue
-            end = self._behind(partition, start, failure)
-            self._consumer.seek(partition, start if end is None else end)
-            self._consumer.resume(*partitions)
-            if end is None:  # the broker went away while we looked
-                return []
-            gap = Gap(start, end, "corrupt", _said(error))
-            return [Fetched(source_of(*partition), (), (), end, (gap,))]
-        self._consumer.resume(*partitions)
+            gap = None if start is None else damage_at(self._settings, source_of(*partition), start)
+            if gap is not None:
+                self._consumer.seek(partition, gap.end)
+                return [Fetched(source_of(*partition), (), (), gap.end, (gap,))]
         return []
-
-    def _fault(self, partition: kafka.TopicPartition, offset: int | None) -> Exception | None:
-        """Read one partition alone; return the error that this gives, and leave it where it was."""
-        others = self._consumer.assignment() - {partition}
-        self._consumer.pause(*others)
-        self._consumer.resume(partition)
-        if offset is None:
-            return None
-        fault: Exception | None = None
-        self._consumer.seek(partition, offset)
-        try:
-            self._seen = bool(self._consumer.poll(timeout_ms=TIMEOUT_MS // 5, max_records=1))
-        except (errors.CorruptRecordError, ValueError, RuntimeError) as error:
-            fault, self._seen = error, True
-        self._consumer.seek(partition, offset)
-        return fault
-
-    def _behind(self, partition: kafka.TopicPartition, start: int, failure: Exception) -> int | None:
-        """Return the first offset behind a damaged batch; `None` if no broker answers.
-
-        An error that names its batch is the same for every offset of it, so that its end can be found by
-        halving; otherwise offset by offset.
-        """
-        end = self._consumer.end_offsets([partition], timeout_ms=TIMEOUT_MS)[partition]
-        named = _AT_OFFSET.search(str(failure)) is not None
-
-        def damaged(offset: int) -> bool:
-            if offset >= end:
-                return False
-            fault = self._fault(partition, offset)
-            return fault is not None and (not named or str(fault) == str(failure))
-
-        step, bad = 1, start
-        while damaged(bad + step):
-            bad, step = bad + step, step * 2 if named else 1
-        good = bad + step
-        while named and good - bad > 1:
-            middle = (bad + good) // 2
-            bad, good = (middle, good) if damaged(middle) else (bad, middle)
-        return min(good, end) if self._seen or good >= end else None
-
-    _seen: bool = False
 
 
 class _Rebalance(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
@@ -337,6 +284,18 @@ def bounds(settings: KafkaSettings, topic: str) -> dict[str, Bounds]:
         return {source_of(*each): Bounds(begins[each], ends[each]) for each in partitions}
     except errors.KafkaError as error:
         raise SourceError(f"{settings.brokers}: {_said(error)}") from error
+    finally:
+        client.close()
+
+
+def damage_at(settings: KafkaSettings, source: str, start: int) -> Gap | None:
+    """Return the offsets of a partition that cannot be read from `start` on; see `kafka_damage.damage`."""
+    try:
+        client = _connected(kafka.KafkaConsumer, settings, enable_auto_commit=False, isolation_level="read_committed")
+    except SourceError:
+        return None
+    try:
+        return damage(client, _partition(source), start)
     finally:
         client.close()
 

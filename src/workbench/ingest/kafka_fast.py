@@ -10,7 +10,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from workbench.errors import SourceError
-from workbench.ingest.base import Bounds, Fetched, Gap, partition_of, source_of
+from workbench.ingest.base import Bounds, Fetched, partition_of, source_of
+from workbench.ingest.kafka import damage_at
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -33,6 +34,14 @@ _FATAL: Final = {
     KafkaError._FATAL,
     KafkaError._SSL,
 }
+_TORN: Final = {
+    KafkaError._BAD_MSG,
+    KafkaError._BAD_COMPRESSION,
+    KafkaError._NOT_IMPLEMENTED,
+    KafkaError._UNDERFLOW,
+    KafkaError._AUTO_OFFSET_RESET,
+    KafkaError.OFFSET_OUT_OF_RANGE,
+}
 _log = logging.getLogger(__name__)
 
 
@@ -53,9 +62,9 @@ class KafkaSource:
         Raises:
             SourceError: No broker answers, or it refuses us.
         """
-        self._brokers, self._listener, self._max_records = settings.brokers, listener, max_records
+        self._settings, self._brokers, self._listener = settings, settings.brokers, listener
+        self._max_records = max_records
         self._next: dict[str, int] = {}
-        self._corrupt: dict[str, tuple[int, str]] = {}
         self._failure: Exception | None = None
         self._consumer = Consumer(
             {
@@ -70,7 +79,7 @@ class KafkaSource:
                 "session.timeout.ms": round(settings.session_seconds * 1000),
                 "heartbeat.interval.ms": max(1, round(settings.session_seconds * 100)),
                 "max.poll.interval.ms": 300_000,
-                "topic.metadata.refresh.interval.ms": 15_000,
+                "topic.metadata.refresh.interval.ms": 5_000,
                 "fetch.wait.max.ms": 250,
                 "queued.max.messages.kbytes": 64 << 10,
                 "check.crcs": True,
@@ -89,29 +98,50 @@ class KafkaSource:
         if self._failure is not None:  # raised by the listener, which runs inside of consume
             failure, self._failure = self._failure, None
             raise failure
-        good = [message for message in messages if message.error() is None or self._noted(message)]
-        return list(self._fetched(good))
+        torn = self._torn(messages)
+        good = [message for message in messages if message.error() is None]
+        return [*self._fetched(good, torn), *self._stepped_over(torn)]
 
-    def _noted(self, message: Any) -> bool:  # noqa: ANN401 - its types allow None everywhere
-        """Keep in mind what an error says; fail at one that stays. Never counts as a message."""
-        error = message.error()
-        if error.code() in _FATAL or error.fatal():
-            raise SourceError(f"{self._brokers} refuses: {error.str()}")
-        if error.code() == KafkaError._BAD_MSG and message.topic() is not None:
-            source = source_of(message.topic(), message.partition())
-            self._corrupt.setdefault(source, (self._next.get(source, message.offset()), error.str()))
-        return False
+    def _torn(self, messages: list[Any]) -> dict[str, str]:
+        """Find the partitions that cannot be read on, with what the library says; fail at an error that stays."""
+        torn: dict[str, str] = {}
+        for error, message in ((message.error(), message) for message in messages):
+            if error is None:
+                continue
+            if error.code() in _FATAL or error.fatal():
+                raise SourceError(f"{self._brokers} refuses: {error.str()}")
+            if error.code() in _TORN and message.topic() is not None:
+                torn.setdefault(source_of(message.topic(), message.partition()), error.str())
+        return torn
 
-    def _fetched(self, messages: list[Any]) -> Iterator[Fetched]:
-        """Gather messages by partition, which they come ordered in; a hole after a damaged batch is a gap."""
+    def _fetched(self, messages: list[Any], torn: Mapping[str, str]) -> Iterator[Fetched]:
+        """Gather messages by partition, which they come ordered in.
+
+        Of a torn partition only what follows on the last one counts: the library takes damaged bytes for offsets.
+        """
         for (topic, partition), some in groupby(messages, lambda each: (each.topic(), each.partition())):
             batch, source = list(some), source_of(topic, partition)
-            offsets = [message.offset() for message in batch]
-            damaged, gaps = self._corrupt.pop(source, None), tuple[Gap, ...]()
-            if damaged is not None and damaged[0] < offsets[0]:
-                gaps = (Gap(damaged[0], offsets[0], "corrupt", damaged[1]),)
-            self._next[source] = offsets[-1] + 1
-            yield Fetched(source, offsets, [message.value() for message in batch], offsets[-1] + 1, gaps)
+            if source in torn:
+                start = self._next.get(source, 0)
+                batch = [each for number, each in enumerate(batch) if each.offset() == start + number]
+            if batch:
+                offsets = [message.offset() for message in batch]
+                self._next[source] = offsets[-1] + 1
+                yield Fetched(source, offsets, [message.value() for message in batch], offsets[-1] + 1)
+
+    def _stepped_over(self, torn: Mapping[str, str]) -> list[Fetched]:
+        """Read torn partitions on behind what cannot be read; kafka-python knows where that is."""
+        if not torn:
+            return []
+        over = []
+        for source in torn.keys() & self._next.keys():
+            gap = damage_at(self._settings, source, self._next[source])
+            if gap is not None:
+                self._next[source] = gap.end
+                over.append(Fetched(source, (), (), gap.end, (gap,)))
+        mine = self.assignment()
+        self._consumer.assign(_offsets({source: at for source, at in self._next.items() if source in mine}))
+        return over
 
     def assignment(self) -> frozenset[str]:
         """Return the partitions that this process reads now."""
