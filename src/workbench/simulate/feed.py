@@ -133,11 +133,12 @@ def of(events: pa.Table, *, disorder: Disorder | None = None, seed: int = 7) -> 
     if events.num_rows == 0:
         raise InvalidArgument("there are no events to send")
     wanted, rng = disorder or Disorder(), np.random.default_rng(seed)
-    due = _micros(events) / _SECOND
+    at = _micros(events) / _SECOND
+    due = at.copy()
     delayed = rng.random(len(due)) < wanted.shuffled
     due[delayed] += rng.random(int(delayed.sum())) * wanted.within * 3600
     twice = np.flatnonzero(rng.random(len(due)) < wanted.duplicates)
-    again = due[twice] + rng.random(len(twice)) * (wanted.within * 3600 if wanted.shuffled else 60)
+    again = at[twice] + rng.random(len(twice)) * (wanted.within * 3600 if wanted.shuffled else 60)
     everything = pa.concat_tables([events, events.take(pa.array(twice, pa.int64()))]).combine_chunks()
     due = np.concatenate([due, again])
     if wanted.burst:
