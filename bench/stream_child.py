@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ def main(arguments: list[str]) -> None:
         failpoints=Failpoints({wanted.failpoint: death(wanted.passes)}) if wanted.failpoint else None,
         progress=_say,
     )
+    faulthandler.register(signal.SIGUSR1)  # to ask one that hangs where it is
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
     _say(consumer.run())

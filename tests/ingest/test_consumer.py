@@ -311,6 +311,35 @@ def test_a_partition_that_gives_nothing_though_it_has_is_connected_to_anew(histo
     assert history.ids() == ids(*range(100))
 
 
+def test_a_queue_that_is_away_while_it_is_connected_to_anew_is_waited_for(history, monkeypatch):
+    monkeypatch.setattr("workbench.ingest.consumer.LONGEST_WAIT", 0.02)
+    queue = Queue({"t-0": messages(0, 50), "t-1": messages(50, 100)}, stuck={"t-1"})
+    opened, failures = queue.open, [SourceError("no Kafka answers")] * 3
+    told = []
+
+    def open_source(listener):
+        if queue.sources and failures:
+            raise failures.pop()
+        if queue.sources:
+            queue.stuck.clear()
+        return opened(listener)
+
+    consumer = Consumer(open_source, history, limits=QUICK)
+
+    def watch():
+        until = time.monotonic() + 10
+        while history.position("t-1") < 50 and time.monotonic() < until:
+            told.append(consumer.status().trouble)
+            time.sleep(0.002)
+        consumer.stop()
+
+    threading.Thread(target=watch).start()
+    last = consumer.run()
+    assert history.ids() == ids(*range(100))
+    assert "no Kafka answers" in told
+    assert (last.reopened, last.trouble) == (1, None)
+
+
 def test_what_arrived_is_sorted_now_and_then_beside_the_stream(history):
     limits = Limits(rows=50, seconds=0.01, maintain_rows=100)
     consume(Queue({"t-0": messages(0, 500)}), history, limits=limits)

@@ -19,7 +19,7 @@ from workbench.ingest import ledger
 from workbench.ingest.base import Gap
 from workbench.ingest.failpoints import Failpoints
 from workbench.ingest.upkeep import Upkeep
-from workbench.ingest.writer import Batch, Stopped, Writer
+from workbench.ingest.writer import LONGEST_WAIT, Batch, Stopped, Writer
 from workbench.store.base import SOURCE_START
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ class Consumer:
         self._since = 0.0
         self._rows = self._bytes = 0
         self._unconfirmed: set[str] = set()
+        self._trouble: str | None = None
         self._paused = False
         self._moved_at: dict[str, float] = {}
         self._commits: dict[str, int] = {}
@@ -168,11 +169,12 @@ class Consumer:
 
     def status(self, state: str | None = None) -> Status:
         """Say how it is going."""
-        positions = {source: min(self._writer.history[source], self._writer.live[source]) for source in self._next}
+        mine = list(self._next)  # another thread may ask
+        positions = {source: min(self._writer.history[source], self._writer.live[source]) for source in mine}
         lag = {source: max(0, end - positions.get(source, 0)) for source, end in self._ends.items()}
         return Status(
             state=state or self._state(lag),
-            trouble=self._writer.trouble or self._upkeep.trouble,
+            trouble=self._trouble or self._writer.trouble or self._upkeep.trouble,
             rejected=Counter(self._rejected),
             positions=positions,
             lag={source: behind for source, behind in lag.items() if source in positions},
@@ -379,5 +381,14 @@ class Consumer:
         self._drain()
         self._forget(list(self._next))
         source.close()
-        self._source = self._open(self)
-        self._total["reopened"] += 1
+        while True:
+            try:
+                self._source = self._open(self)
+            except SourceError as error:
+                self._trouble = str(error)
+                if self._stopping.wait(LONGEST_WAIT):
+                    raise Stopped(f"stopped while waiting for the queue: {error}") from error
+            else:
+                self._trouble = None
+                self._total["reopened"] += 1
+                return

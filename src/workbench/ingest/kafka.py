@@ -83,6 +83,11 @@ class KafkaSource:
             metrics_enabled=False,
             **_FETCH,
         )
+        try:
+            for topic in topics:  # who leads the group and joins before it knows a topic gives nobody its partitions
+                self._consumer.partitions_for_topic(topic)
+        except errors.KafkaError as error:
+            raise SourceError(f"{self._brokers}: {_said(error)}") from error
         self._consumer.subscribe(topics=list(topics), listener=_Rebalance(self, listener))
 
     def poll(self, seconds: float) -> list[Fetched]:
