@@ -24,6 +24,8 @@ TIMEOUT_MS: Final = 5_000
 """How long one question to a broker may take before it counts as away."""
 
 MAX_RECORDS: Final = 20_000
+LONGEST: Final = 8 << 20
+"""Most bytes of a message, or of a batch of them, that are offered to a broker, which may allow less."""
 _FETCH: Final = {"max_partition_fetch_bytes": 4 << 20, "fetch_max_bytes": 32 << 20, "fetch_max_wait_ms": 250}
 _FATAL: Final = (
     errors.SaslAuthenticationFailedError,
@@ -245,7 +247,13 @@ class KafkaOutlet:
         self._failed: list[Exception] = []
         _make_topic(settings, topic, partitions)
         self._producer = _connected(
-            kafka.KafkaProducer, settings, acks="all", linger_ms=20, batch_size=1 << 17, metrics_enabled=False
+            kafka.KafkaProducer,
+            settings,
+            acks="all",
+            linger_ms=20,
+            batch_size=1 << 17,
+            max_request_size=LONGEST,
+            metrics_enabled=False,
         )
 
     def send(self, value: bytes, *, key: bytes | None = None) -> None:

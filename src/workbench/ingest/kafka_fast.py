@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from workbench.errors import SourceError
 from workbench.ingest.base import Bounds, Fetched, partition_of, source_of
-from workbench.ingest.kafka import damage_at
+from workbench.ingest.kafka import LONGEST, damage_at
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -241,8 +241,14 @@ class KafkaOutlet:
             error = made.exception()
             if error is not None and error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise SourceError(f"cannot make the topic {topic}: {error}")
-        options = {"linger.ms": 20, "enable.idempotence": True, "queue.buffering.max.messages": 500_000}
-        self._producer = Producer({**_security(settings), **options}, logger=_log)
+        options = {
+            **_security(settings),
+            "linger.ms": 20,
+            "enable.idempotence": True,
+            "queue.buffering.max.messages": 500_000,
+            "message.max.bytes": LONGEST,
+        }
+        self._producer = Producer(options, logger=_log)
 
     def send(self, value: bytes, *, key: bytes | None = None) -> None:
         """Hand over one message."""
