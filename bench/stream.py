@@ -7,6 +7,7 @@ figures ask for, which takes about an hour.
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import time
 
@@ -39,6 +40,9 @@ def main(arguments: list[str]) -> int:
     unknown = set(wanted.names) - STORIES.keys()
     if unknown:
         parser.error(f"no {min(unknown)!r}: there are {', '.join(STORIES)}")
+    for name in ("kafka", "workbench.ingest.kafka_fast"):  # what the clients say of a broker that is stopped
+        logging.getLogger(name).addHandler(logging.NullHandler())
+        logging.getLogger(name).propagate = False
     print(f"seed {wanted.seed}")
     missed = []
     with a_broker() as broker:

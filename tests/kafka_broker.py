@@ -151,7 +151,16 @@ def _apache(port: int) -> Broker:
     storage = ["kafka.tools.StorageTool", "format", "--standalone", "-t", identity, "-c", str(properties)]
     subprocess.run([*jvm, *storage], check=True, capture_output=True)
     started = Broker(f"127.0.0.1:{port}", f"Apache Kafka {VERSION}", [*jvm, "kafka.Kafka", str(properties)], folder)
-    started.start()
+    return _running(started)
+
+
+def _running(started: Broker) -> Broker:
+    """Start a broker; leave nothing of it behind if that does not work, or is interrupted."""
+    try:
+        started.start()
+    except BaseException:
+        started.close()
+        raise
     return started
 
 
@@ -182,13 +191,7 @@ def _noida(port: int) -> Broker:
         raise NoBroker("the package noida-db is not installed")
     folder = Path(tempfile.mkdtemp(prefix="workbench-noida-"))
     command = [str(binary), "serve", "--kafka-port", str(port), "--data", str(folder)]
-    started = Broker(f"127.0.0.1:{port}", "noida-db", command, folder)
-    try:
-        started.start()
-    except NoBroker:
-        started.close()
-        raise
-    return started
+    return _running(Broker(f"127.0.0.1:{port}", "noida-db", command, folder))
 
 
 def wait_for(address: str, process: subprocess.Popen | None = None) -> None:
