@@ -8,6 +8,8 @@ import socket
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import kafka_broker
+
 # The same examples on every run, so that a red suite is about the change at hand; new ones are looked for with
 # HYPOTHESIS_PROFILE=search, as long as one has patience.
 settings.register_profile(
@@ -31,3 +33,18 @@ def no_egress():
     socket.socket.connect = _guarded
     yield
     socket.socket.connect = _connect
+
+
+@pytest.fixture(scope="session")
+def broker():
+    """Give the broker of this session; every test takes a topic of its own."""
+    try:
+        started = kafka_broker.broker()
+    except kafka_broker.NoBroker as error:
+        pytest.skip(f"no Kafka broker: {error}")
+    yield started
+    started.close()
+
+
+def pytest_report_header():
+    return f"kafka: {kafka_broker.chosen()}"

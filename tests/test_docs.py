@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from pydantic import BaseModel
 
 from workbench.cli.app import app
 from workbench.config import Settings
@@ -31,8 +32,8 @@ def test_every_command_is_in_the_docs(command):
 def test_every_setting_is_in_the_readme_as_it_is(name):
     field = Settings.model_fields[name]
     default = (
-        " ".join(f"{key}={value}" for key, value in dict(field.default).items())
-        if name == "engagement"
+        " ".join(f"{key}={value}" for key, value in dict(field.default).items() if value is not None)
+        if isinstance(field.default, BaseModel)
         else field.default
     )
     assert f"| `{name}` | `{default}` | {field.description} |" in README

@@ -26,6 +26,13 @@ def properties(event):
     return msgspec.json.decode(event.properties)
 
 
+def test_objects_nested_without_end_are_rejected_wherever_they_stand():
+    nested = b'{"a":' * 3_000 + b"1" + b"}" * 3_000
+    assert parse(nested, now=NOW).reason == "bad_json"
+    in_a_name = msgspec.json.encode(WHOLE).replace(b'"ann"', nested)
+    assert parse(in_a_name, now=NOW).reason in {"bad_json", "wrong_type"}
+
+
 def test_an_event_needs_an_id_a_type_a_user_and_a_time():
     assert reason() is None
     for name in WHOLE:

@@ -7,16 +7,17 @@ in any sub-folder mean the same lake.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workbench.errors import InvalidSettings
 
 SETTINGS_FILE: Final = "workbench.yaml"
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 _MARKS: Final = (SETTINGS_FILE, "pipeline.yaml")
 
 
@@ -35,6 +36,28 @@ class EngagementWeights(BaseModel):
     session_time: float = Field(default=0.2, ge=0)
     raids: float = Field(default=0.25, ge=0)
     ai: float = Field(default=0.15, ge=0)
+
+
+class KafkaSettings(BaseModel):
+    """Where events come from live, and how to speak to it. Secrets are never printed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    brokers: Annotated[str, Field(min_length=1)] = "127.0.0.1:9092"
+    client: Literal["kafka-python", "confluent"] = "kafka-python"
+    group: Annotated[str, Field(min_length=1)] = "workbench"
+    events: Topic = "events"
+    metrics: Topic = "metrics"
+    predictions: Topic = "predictions"
+    session_seconds: float = Field(default=30.0, ge=1, le=300)
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_keyfile: str | None = None
+    ssl_key_password: SecretStr | None = None
 
 
 class Settings(BaseSettings):
@@ -61,6 +84,7 @@ class Settings(BaseSettings):
         default=28, ge=1, description="Days without an event after which a person counts as churned."
     )
     engagement: EngagementWeights = Field(EngagementWeights(), description="Weights of the engagement score.")
+    kafka: KafkaSettings = Field(KafkaSettings(), description="Brokers, group, topics and security of live events.")
     host: str = Field("127.0.0.1", description="Address that dashboards are served on.")
     port: int = Field(
         default=8866, ge=0, le=65535, description="Port that dashboards are served on; 0 picks a free one."
@@ -107,6 +131,18 @@ def load(path: Path | None = None) -> Settings:
         return Settings(**{str(name): value for name, value in (values or {}).items()})
     except ValidationError as error:
         raise InvalidSettings(f"settings ({file}, WORKBENCH_* variables): {_explained(error)}") from error
+
+
+def changed(settings: KafkaSettings, given: dict[str, str]) -> KafkaSettings:
+    """Return settings with some replaced, as by the options of a command.
+
+    Raises:
+        InvalidSettings: One of them has a value that cannot be used.
+    """
+    try:
+        return KafkaSettings.model_validate({**dict(settings), **given})
+    except ValidationError as error:
+        raise InvalidSettings(f"kafka: {_explained(error)}") from error
 
 
 def root() -> Path:

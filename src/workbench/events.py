@@ -204,7 +204,7 @@ def _second_look(message: bytes, now: datetime | None) -> Event | Reject:
     """Decode without the schema: for an alias, a stray field, or a fault that deserves a good explanation."""
     try:
         members = _MEMBERS.decode(message)
-    except msgspec.ValidationError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         return Reject("bad_json", str(error), message)
     fields: dict[str, Any] = {name: value for name, value in members.items() if bytes(value) not in _NOTHING}
     for name in fields.keys() & {*FIELDS, *ALIASES}:
@@ -213,7 +213,7 @@ def _second_look(message: bytes, now: datetime | None) -> Event | Reject:
             continue
         try:
             fields[name] = msgspec.json.decode(value)
-        except msgspec.ValidationError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             return Reject("wrong_type", f"{name}: {error}", message)
     return convert(fields, original=message, now=now)
 

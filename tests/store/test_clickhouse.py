@@ -13,7 +13,7 @@ import pytest
 from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound
 from workbench.events import to_table
 from workbench.store import clickhouse_client as talk
-from workbench.store.base import STORED_EVENT
+from workbench.store.base import STORED_EVENT, as_stored
 from workbench.store.clickhouse import ClickHouseStore
 from workbench.store.keys import user_key
 from workbench.store.memory import MemoryStore
@@ -70,6 +70,17 @@ def test_a_batch_counts_once_and_moves_its_source_on(house):
 def test_an_empty_batch_moves_its_source_on(house):
     house.append(batch({}), source="s", start=0, end=7, ingested_at=START)
     assert (house.position("s"), house.position("other")) == (7, 0)
+
+
+def test_events_of_several_sources_arrive_together_with_all_their_positions(house):
+    tables = [as_stored(batch({name: "view:0 buy:1"}), source=name, ingested_at=START) for name in ("ann", "bob")]
+    moved = {"ann": (0, 2), "bob": (0, 4), "cy": (0, 9)}
+    assert house.append_all(pa.concat_tables(tables), moved=moved) == 0
+    assert [house.position(source) for source in moved] == [2, 4, 9]
+    with pytest.raises(StoreConflict, match="bob is committed up to 4, not 0"):
+        house.append_all(tables[0].slice(0, 0), moved={"ann": (2, 3), "bob": (0, 1)})
+    assert [house.position(source) for source in moved] == [2, 4, 9]
+    assert count(house.snapshot()) == 4
 
 
 def test_of_a_repeated_event_the_first_ingested_counts(house):

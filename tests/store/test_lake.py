@@ -24,6 +24,7 @@ from workbench.errors import (
 from workbench.events import to_table
 from workbench.store import maintenance
 from workbench.store import snapshot as snapshot_room
+from workbench.store.base import STORED_EVENT, as_stored
 from workbench.store.keys import user_key
 from workbench.store.lake import LakeStore
 from workbench.testing import START, events_of
@@ -344,3 +345,38 @@ def test_a_part_is_as_known_at_an_instant_too(lake):
         snapshot.query("SELECT count(*) AS n FROM events", part=part)["n"][0].as_py() for part in range(snapshot.parts)
     ]
     assert sum(counts) == 1
+
+
+def several(**journeys):
+    """Return events of several sources: one a keyword, with the person of that name."""
+    tables = [
+        as_stored(batch({name: journey}), source=name, ingested_at=NOON)
+        for name, journey in journeys.items()
+        if journey
+    ]
+    return pa.concat_tables([STORED_EVENT.empty_table(), *tables])
+
+
+def test_events_of_several_sources_arrive_together_with_all_their_positions(lake):
+    lake.append_all(several(ann="view:0 buy:1", bob="view:2"), moved={"ann": (0, 2), "bob": (0, 5), "cy": (0, 3)})
+    assert [lake.position(source) for source in ("ann", "bob", "cy")] == [2, 5, 3]
+    rows = lake.snapshot().query("SELECT source, position FROM events ORDER BY ALL").to_pylist()
+    assert [tuple(row.values()) for row in rows] == [("ann", 0), ("ann", 1), ("bob", 0)]
+    assert lake.snapshot().version == 1
+
+
+def test_when_one_of_several_sources_was_taken_nothing_of_the_others_is_kept(lake):
+    lake.append_all(several(bob="view:2"), moved={"bob": (0, 5)})
+    with pytest.raises(StoreConflict, match="bob is committed up to 5, not 0"):
+        lake.append_all(several(ann="view:0", bob="view:2"), moved={"ann": (0, 1), "bob": (0, 5)})
+    assert [lake.position(source) for source in ("ann", "bob")] == [0, 5]
+    assert len(told(lake)) == 1
+
+
+def test_writers_of_different_sources_do_not_hinder_each_other(lake, monkeypatch):
+    other = LakeStore(lake.path)
+    opened = lake._table()
+    other.append_all(several(bob="view:0"), moved={"bob": (0, 1)})
+    monkeypatch.setattr(lake, "_table", lambda: opened)
+    lake.append_all(several(ann="view:0"), moved={"ann": (0, 1)})
+    assert len(told(other)) == 2

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from workbench import config
 from workbench.cli.lakes import StoreOption, open_lake
+from workbench.cli.send import send_community
 from workbench.cli.show import columns
-from workbench.errors import InvalidArgument, StoreCorrupt
+from workbench.errors import InvalidArgument, SourceError, StoreCorrupt
+
+if TYPE_CHECKING:
+    from workbench.store.lake import LakeStore
 
 rejects = typer.Typer(no_args_is_help=True, help="Messages that were no events: why, and how to try them again.")
 lake = typer.Typer(no_args_is_help=True, help="Housekeeping of the lake: layout, expiry, free disk space.")
@@ -39,8 +43,16 @@ def simulate(
     out: Annotated[Path, typer.Option(help="File to write: .parquet, .jsonl or .jsonl.gz.")] = Path(
         "data/sample/events.parquet"
     ),
+    to: Annotated[str | None, typer.Option(help="Send them as they happen instead: kafka://host:port/topic.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="With --to: messages a second on average; so many people take part.")
+    ] = None,
+    speed: Annotated[str, typer.Option(help="With --to: how much faster than life.")] = "60x",
 ) -> None:
-    """Write the events of a simulated community, and beside them the truth that they were made from."""
+    """Write the events of a simulated community, and beside them the truth that they were made from; or send them."""
+    if to is not None:
+        send_community(to, users=users, days=days, seed=seed, rate=rate, speed=speed)
+        return
     from tqdm import tqdm  # noqa: PLC0415
 
     from workbench.simulate import write  # noqa: PLC0415
@@ -163,9 +175,13 @@ _SPAN: Final = "SELECT count(*) AS events, min(occurred_at) AS first, max(occurr
 def doctor(
     *,
     scrub: Annotated[bool, typer.Option("--scrub", help="Read every byte and compare it with its checksum.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="Also ask Kafka how far behind the lake is.")] = False,
     store: StoreOption = None,
 ) -> None:
-    """Say how the lake is; with --scrub, whether any of its files is damaged. Exit 1 if so."""
+    """Say how the lake is; with --scrub, whether any of its files is damaged; with --queue, whether the stream flows.
+
+    Exit 1 if a file is damaged, no broker answers, or a partition with messages does not move.
+    """
     opened = open_lake(store)
     snapshot = opened.snapshot()
     waiting = sum(file.rows for file in snapshot.files if file.in_tail)
@@ -185,6 +201,28 @@ def doctor(
     typer.echo(f"events    {row['events']:,}")
     if row["events"]:
         typer.echo(f"from      {row['first']:%Y-%m-%d %H:%M} to {row['last']:%Y-%m-%d %H:%M} UTC")
+    if queue:
+        _queue(opened)
+
+
+def _queue(lake: LakeStore) -> None:
+    """Say how far each partition is read, and what of it could not be."""
+    from workbench.ingest import health, ledger  # noqa: PLC0415
+
+    settings = config.load().kafka
+    found = health.partitions(settings, settings.events, lake)
+    typer.echo(f"broker    {settings.brokers} answers, topic {settings.events} has {len(found)} partitions")
+    rows = [
+        (each.source, f"{each.position:,}", f"{each.end:,}", f"{each.lag:,}", "stuck" if each.is_stuck else "")
+        for each in found
+    ]
+    if rows:
+        typer.echo(columns(("partition", "read to", "end", "behind", ""), rows))
+    for gap in ledger.gaps(lake.control):
+        typer.echo(f"gap       {gap.source} {gap.start:,} to {gap.end:,}, {gap.reason}: {gap.detail}")
+    stuck = [each.source for each in found if each.is_stuck]
+    if stuck:
+        raise SourceError(f"{', '.join(stuck)}: messages wait and nobody reads them; is `workbench stream` running?")
 
 
 def show_config() -> None:

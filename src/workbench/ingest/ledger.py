@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workbench.store import control
 
@@ -12,16 +13,21 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from workbench.ingest.base import Gap
     from workbench.ingest.batches import Rejected
+
+_FILE: Final = re.compile(r"(?P<format>jsonl|csv|parquet)-(?P<content>stdin[0-9a-f]{32}|[0-9a-f]{32})-[0-9a-f]{8}")
+"""The source that a file is; a partition of a queue is `<topic>-<number>`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file under one mapping.
+    """One file under one mapping, or one partition of a queue.
 
     Attributes:
-        source: As in the events' column `source`: the format, then hashes of the content and of the mapping.
-        name: What a person calls the file.
+        source: As in the events' column `source`: the format, then hashes of the content and of the mapping; or the
+            partition.
+        name: What a person calls it.
         mapping: What the mapping can be loaded by.
     """
 
@@ -31,12 +37,13 @@ class Entry:
 
 
 def format_of(source: str) -> str:
-    """Return the format of the file that a source names.
+    """Return the format of the file that a source names; messages of a queue are read as lines of JSON are.
 
-    >>> format_of("jsonl-0a1b2c-77aa")
-    'jsonl'
+    >>> format_of("csv-" + 32 * "0" + "-1a2b3c4d"), format_of("csv-events-3")
+    ('csv', 'jsonl')
     """
-    return source.partition("-")[0]
+    file = _FILE.fullmatch(source)
+    return file["format"] if file else "jsonl"
 
 
 def is_complete(path: Path, source: str, *, position: int) -> bool:
@@ -94,6 +101,39 @@ def set_aside(path: Path, entry: Entry, rejected: list[Rejected], *, now: dateti
 
 def _reject_id(entry: Entry, row: Rejected) -> str:
     """Hash where the row stood and what it was; standard input has no identity but its format and mapping."""
-    format_, content, mapping = entry.source.split("-")
-    place = f"{format_}-{'' if content.startswith('stdin') else content}-{mapping}-{row.position}-".encode()
+    source, file = entry.source, _FILE.fullmatch(entry.source)
+    if file and file["content"].startswith("stdin"):
+        source = source.replace(file["content"], "")
+    place = f"{source}-{row.position}-".encode()
     return hashlib.blake2b(place + row.reject.original, digest_size=10).hexdigest()
+
+
+def note_gap(path: Path, source: str, gap: Gap, *, now: datetime) -> None:
+    """Keep which offsets of a partition could not be read; once, however often this is repeated."""
+    with control.connect(path) as connection:
+        connection.execute(
+            'INSERT INTO gaps (source, start, "end", reason, detail, noted_at) VALUES (?, ?, ?, ?, ?, ?)'
+            ' ON CONFLICT DO UPDATE SET "end" = max("end", excluded."end")',
+            (source, gap.start, gap.end, gap.reason, gap.detail, now.isoformat()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NotedGap:
+    """Offsets of a partition that could not be read: whose messages are in no store."""
+
+    source: str
+    start: int
+    end: int
+    reason: str
+    detail: str
+    noted_at: str
+
+
+def gaps(path: Path) -> list[NotedGap]:
+    """List what could not be read, the newest first."""
+    with control.connect(path) as connection:
+        rows = connection.execute(
+            'SELECT source, start, "end", reason, detail, noted_at FROM gaps ORDER BY noted_at DESC, source, start'
+        )
+        return [NotedGap(*row) for row in rows]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 import pyarrow as pa
 
 from workbench.events import EVENT_TABLE
+from workbench.store.keys import user_keys
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -31,6 +32,23 @@ STORED_EVENT: Final = pa.schema(
 )
 """An event as stored: `EVENT_TABLE`, then when and from where it came (`source`, `position`), and
 `user_key`, a stable 64-bit hash of `user_id` by which the store clusters and joins."""
+
+
+def as_stored(events: pa.Table, *, ingested_at: datetime, source: str | None = None) -> pa.Table:
+    """Add the columns that the store fills in: `EVENT_TABLE` and `position` become `STORED_EVENT`.
+
+    Args:
+        events: The columns of `EVENT_TABLE` and `position`; and `source`, where they are of several.
+        ingested_at: Now, by the ingesting clock.
+        source: What all of them were read from.
+    """
+    first = pa.array([0] * events.num_rows, pa.int64())
+    complete = events.append_column(
+        "ingested_at", pa.array([ingested_at], pa.timestamp("us", "UTC")).take(first)
+    ).append_column("user_key", user_keys(events["user_id"]))
+    if source is not None:
+        complete = complete.append_column("source", pa.array([source], pa.string()).take(first))
+    return complete.select(STORED_EVENT.names).cast(STORED_EVENT)
 
 
 class Snapshot(Protocol):
@@ -126,6 +144,22 @@ class Store(Readable, Protocol):
             StoreFull: The disk is full; nothing was written.
         """
 
+    def append_all(self, events: pa.Table, *, moved: Mapping[str, tuple[int, int]]) -> int:
+        """Commit events of several sources and the new position of each in one step: all, or nothing.
+
+        Args:
+            events: The columns of `STORED_EVENT`. May have no rows.
+            moved: Per source where the batch begins, which must be its committed position, and one past the
+                last position of the batch, rejected ones included.
+
+        Returns:
+            How many repeated events were dropped at once; the others are left to `maintain`.
+
+        Raises:
+            StoreConflict: The committed position of one is not where its batch begins.
+            StoreFull: The disk is full; nothing was written.
+        """
+
     def maintain(self, *, full: bool = False) -> int:
         """Move what has arrived into the layout that questions are fast on; drop repeated events.
 
@@ -134,4 +168,27 @@ class Store(Readable, Protocol):
 
         Returns:
             How many repeated events (same `event_id`, later ingested) were dropped.
+        """
+
+
+class Live(Protocol):
+    """Numbers of the last hour or so, kept second by second beside the history."""
+
+    def position(self, source: str) -> int:
+        """Return where to resume reading `source` for live numbers: one past the last position applied."""
+
+    def apply(
+        self, events: pa.Table, *, moved: Mapping[str, tuple[int, int]], rejected: Mapping[str, int], now: datetime
+    ) -> None:
+        """Add a batch to the numbers and move the positions of its sources in one transaction: both, or neither.
+
+        Args:
+            events: The columns of `STORED_EVENT`; rows of several sources, and none where all was rejected.
+            moved: Per source where the batch begins and one past where it ends.
+            rejected: Per source how many messages of the batch were no events.
+            now: The ingesting clock.
+
+        Raises:
+            StoreConflict: The committed position of a source is not where its batch begins.
+            StoreFull: There is no room for more; nothing was added.
         """

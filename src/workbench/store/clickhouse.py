@@ -14,8 +14,7 @@ from workbench.errors import StoreConflict, StoreNotFound
 from workbench.store import clickhouse_client as talk
 from workbench.store import duck
 from workbench.store.arrivals import BUCKETS
-from workbench.store.base import SOURCE_START, STORED_EVENT
-from workbench.store.lake import as_stored
+from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -49,6 +48,10 @@ _EVENTS: Final = (
     f"CREATE TABLE IF NOT EXISTS events ({', '.join(f'{column.name} {_type(column)}' for column in STORED_EVENT)}, "
     f"batch UInt64) ENGINE = MergeTree ORDER BY (bitAnd(user_key, {BUCKETS - 1}), user_key, occurred_at)"
 )
+_LIST: Final = """
+    INSERT INTO batches
+    SELECT $batch, of.1, of.2, of.3 FROM (SELECT arrayJoin(arrayZip($sources, $positions, $rows)) AS of)
+"""
 _BATCHES: Final = (
     "CREATE TABLE IF NOT EXISTS batches (batch UInt64, source String, position Int64, rows UInt64) "
     "ENGINE = MergeTree ORDER BY batch"
@@ -188,17 +191,24 @@ class ClickHouseStore:
 
     def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> int:
         """Commit events and the new position of their source in one step; see `base.Store.append`."""
-        committed = self.position(source)
-        if committed != start:
-            raise StoreConflict(f"{source} is committed up to {committed:,}, not {start:,}: another process reads it")
         new = STORED_EVENT.empty_table()
         if events.num_rows:
             new = as_stored(events, source=source, ingested_at=ingested_at)
-        return self._add(new, source=source, position=end)
+        return self.append_all(new, moved={source: (start, end)})
+
+    def append_all(self, events: pa.Table, *, moved: Mapping[str, tuple[int, int]]) -> int:
+        """Commit events of several sources and where each has come to in one step; see `base.Store.append_all`."""
+        for source, (start, _) in moved.items():
+            committed = self.position(source)
+            if committed != start:
+                raise StoreConflict(
+                    f"{source} is committed up to {committed:,}, not {start:,}: another process reads it"
+                )
+        return self._add(events, positions={source: end for source, (_, end) in moved.items()})
 
     def load(self, events: pa.Table) -> int:
         """Add events that another store has (columns of `STORED_EVENT`); return how many were repeated."""
-        return self._add(events.select(STORED_EVENT.names).cast(STORED_EVENT), source="", position=SOURCE_START)
+        return self._add(events.select(STORED_EVENT.names).cast(STORED_EVENT), positions={"": SOURCE_START})
 
     def maintain(self, *, full: bool = False) -> int:
         """Merge what lies in pieces; repeated events never got in, so that there are none to drop."""
@@ -215,7 +225,7 @@ class ClickHouseStore:
         self._reader.close()
         self._writer.close()
 
-    def _add(self, events: pa.Table, *, source: str, position: int) -> int:
+    def _add(self, events: pa.Table, *, positions: Mapping[str, int]) -> int:
         """Write the events that are not there yet, and then that the batch is complete."""
         with self._lock:
             batch = 1 + int(self._column("SELECT max(batch) AS last FROM batches")[0])
@@ -225,8 +235,9 @@ class ClickHouseStore:
                 numbered = new.append_column("batch", pa.array([batch], pa.uint64()).take(pa.array([0] * new.num_rows)))
                 with talk.named(self.where):
                     self._writer.insert_arrow("events", numbered)
-            values = {"batch": batch, "source": source, "position": position, "rows": new.num_rows}
-            self._do("INSERT INTO batches SELECT $batch, $source, $position, $rows", values)
+            rows = [new.num_rows, *[0] * (len(positions) - 1)]  # the batch is listed once a source, its rows once
+            values = {"batch": batch, "sources": [*positions], "positions": [*positions.values()], "rows": rows}
+            self._do(_LIST, values)
         return int(events.num_rows - new.num_rows)
 
     def _new(self, events: pa.Table) -> pa.Table:

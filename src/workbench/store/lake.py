@@ -12,8 +12,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound, StoreTooNew
 from workbench.store import files, maintenance
-from workbench.store.base import SOURCE_START, STORED_EVENT
-from workbench.store.keys import user_keys
+from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
 from workbench.store.snapshot import LakeSnapshot
 
 if TYPE_CHECKING:
@@ -83,23 +82,26 @@ class LakeStore:
 
     def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> int:
         """Commit events and the new position of their source in one step; see `base.Store.append`."""
+        stored = STORED_EVENT.empty_table()
+        if events.num_rows:
+            stored = as_stored(events, source=source, ingested_at=ingested_at)
+        return self.append_all(stored, moved={source: (start, end)})
+
+    def append_all(self, events: pa.Table, *, moved: Mapping[str, tuple[int, int]]) -> int:
+        """Commit events of several sources and where each has come to in one step; see `base.Store.append_all`."""
         table = self._table()
-        committed = table.transaction_version(source) or SOURCE_START
-        if committed != start:
-            raise StoreConflict(f"{source} is committed up to {committed:,}, not {start:,}: another process reads it")
-        moved = {source: end}
+        _refuse_moved(table, moved)
+        ends = {source: end for source, (_, end) in moved.items()}
         if events.num_rows == 0:
-            commit(table, [], moved)
+            commit(table, [], ends)
             return 0
-        stored = as_stored(events, source=source, ingested_at=ingested_at)
         if events.num_rows >= maintenance.BULK:
             try:
-                return maintenance.sort_in(table, self.root, stored, moved=moved, commit=commit)
+                return maintenance.sort_in(table, self.root, events, moved=ends, commit=commit)
             except StoreConflict:
-                table = self._table()  # maintenance came first, or the source was taken: the next commit tells
-                if (table.transaction_version(source) or SOURCE_START) != start:
-                    raise
-        commit(table, [files.write(stored, self.root, month=files.TAIL, bucket=files.TAIL_BUCKET)], moved)
+                table = self._table()  # maintenance came first, or a source was taken: the next look tells
+                _refuse_moved(table, moved)
+        commit(table, [files.write(events, self.root, month=files.TAIL, bucket=files.TAIL_BUCKET)], ends)
         return 0
 
     def maintain(self, *, full: bool = False) -> int:
@@ -142,17 +144,12 @@ class LakeStore:
             )
 
 
-def as_stored(events: pa.Table, *, source: str, ingested_at: datetime) -> pa.Table:
-    """Add the columns that the store fills in: `EVENT_TABLE` and `position` become `STORED_EVENT`."""
-    rows = events.num_rows
-    complete = (
-        events.append_column(
-            "ingested_at", pa.array([ingested_at], pa.timestamp("us", "UTC")).take(pa.array([0] * rows))
-        )
-        .append_column("source", pa.array([source], pa.string()).take(pa.array([0] * rows)))
-        .append_column("user_key", user_keys(events["user_id"]))
-    )
-    return complete.select(STORED_EVENT.names).cast(STORED_EVENT)
+def _refuse_moved(table: DeltaTable, moved: Mapping[str, tuple[int, int]]) -> None:
+    """Raise `StoreConflict` unless every source is committed up to where its batch begins."""
+    for source, (start, _) in moved.items():
+        committed = table.transaction_version(source) or SOURCE_START
+        if committed != start:
+            raise StoreConflict(f"{source} is committed up to {committed:,}, not {start:,}: another process reads it")
 
 
 def commit(table: DeltaTable, actions: list[files.Action], moved: Mapping[str, int]) -> None:

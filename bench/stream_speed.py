@@ -1,0 +1,302 @@
+"""How fast a stream is, beside what its client alone does, and beside other stream processors on the same broker."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from bench.stream_world import World, percentile, stop
+from workbench.ingest import queues
+from workbench.ingest.consumer import Consumer
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import pyarrow as pa
+
+    from tests.kafka_broker import Broker
+
+EVENTS = 300_000
+PEERS = Path(__file__).parents[1] / ".cache" / "peers"
+
+BARE = """
+import sys, time
+from kafka import KafkaConsumer
+client = KafkaConsumer(
+    sys.argv[2], bootstrap_servers=sys.argv[1], group_id=None, auto_offset_reset="earliest", enable_auto_commit=False,
+    isolation_level="read_committed", max_poll_records=20_000, metrics_enabled=False,
+    max_partition_fetch_bytes=4 << 20, fetch_max_bytes=32 << 20, fetch_max_wait_ms=250,
+)
+seen, began, wanted = 0, None, int(sys.argv[3])
+while seen < wanted:
+    batch = client.poll(timeout_ms=1000)
+    began = began or (time.perf_counter() if batch else None)
+    seen += sum(map(len, batch.values()))
+print(seen / (time.perf_counter() - began))
+client.close()
+"""
+
+OURS = """
+import sys, tempfile, threading, time
+from bench.stream_speed import Nothing
+from workbench.config import KafkaSettings
+from workbench.ingest import queues
+from workbench.ingest.consumer import Consumer, Limits
+from workbench.store.lake import LakeStore
+brokers, topic, wanted, client = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+settings = KafkaSettings(brokers=brokers, client=client, events=topic, group=f"speed-{time.time()}")
+with tempfile.TemporaryDirectory() as folder:
+    lake, began, done = LakeStore(folder + "/lake"), [], []
+    def opened(listener):
+        source = queues.open_source(settings, [topic], listener)
+        poll = source.poll
+        def timed(seconds):
+            fetched = poll(seconds)
+            if fetched and not began:
+                began.append(time.perf_counter())
+            return fetched
+        source.poll = timed
+        return source
+    live = __import__("bench.stream_speed", fromlist=["live"]).live(folder)
+    consumer = Consumer(opened, lake, live, limits=Limits(maintain_batches=10**9))
+    def watch():
+        while sum(lake.position(f"{topic}-{n}") for n in range(4)) < wanted:
+            time.sleep(0.02)
+        done.append(time.perf_counter())
+        consumer.stop()
+    threading.Thread(target=watch).start()
+    consumer.run()
+    print(wanted / (done[0] - began[0]))
+"""
+
+BYTEWAX = """
+import sys, time
+from datetime import datetime, timedelta, timezone
+import bytewax.operators as op
+import bytewax.operators.windowing as win
+import msgspec
+from bytewax.connectors.kafka import KafkaSource
+from bytewax.dataflow import Dataflow
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from bytewax.testing import cluster_main
+brokers, topic, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3])
+class Event(msgspec.Struct):
+    platform: str
+    occurred_at: datetime
+decode, seen, began = msgspec.json.Decoder(Event).decode, 0, None
+def read(message):
+    global seen, began
+    began = began or time.perf_counter()
+    seen += 1
+    if seen == wanted:
+        print(seen / (time.perf_counter() - began), flush=True)
+    return decode(message.value)
+class Drop(StatelessSinkPartition):
+    def write_batch(self, items): pass
+class Sink(DynamicSink):
+    def build(self, step_id, worker_index, worker_count): return Drop()
+flow = Dataflow("count")
+events = op.map("read", op.input("in", flow, KafkaSource([brokers], [topic], tail=False, batch_size=5000)), read)
+clock = win.EventClock(lambda e: e.occurred_at, wait_for_system_duration=timedelta(seconds=5))
+windower = win.TumblingWindower(timedelta(seconds=1), align_to=datetime(2026, 1, 1, tzinfo=timezone.utc))
+counted = win.count_window("count", events, clock, windower, lambda e: e.platform)
+op.output("out", counted.down, Sink())
+cluster_main(flow, [], 0)
+"""
+
+QUIX = """
+import json, sys, tempfile, time
+import msgspec
+from quixstreams import Application
+brokers, topic, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3])
+app = Application(
+    broker_address=brokers, consumer_group=f"quix-{time.time()}", auto_offset_reset="earliest",
+    state_dir=tempfile.mkdtemp(), auto_create_topics=True, loglevel="ERROR",
+)
+seen, began = 0, None
+def count(value):
+    global seen, began
+    began = began or time.perf_counter()
+    seen += 1
+    if seen == wanted:
+        print(seen / (time.perf_counter() - began), flush=True)
+        app.stop()
+    return value
+from datetime import timedelta
+stream = app.dataframe(app.topic(topic, value_deserializer="json"))
+stream = stream.apply(count).tumbling_window(timedelta(seconds=1)).count().final()
+app.run()
+"""
+
+
+class Nothing:
+    """Live numbers that only know where they are, for where there is no live store yet."""
+
+    def __init__(self) -> None:
+        self.positions: dict[str, int] = {}
+        self.delays: list[float] = []
+
+    def position(self, source: str) -> int:
+        """Return where it is."""
+        return self.positions.get(source, 0)
+
+    def apply(
+        self, events: pa.Table, *, moved: Mapping[str, tuple[int, int]], rejected: Mapping[str, int], now: datetime
+    ) -> None:
+        """Note how old some of the events are by now."""
+        del rejected, now
+        if events.num_rows:
+            age = time.time() - pc.cast(events["occurred_at"], "int64").to_numpy() / 1e6
+            self.delays += age[:: max(1, len(age) // 200)].tolist()
+        self.positions.update({source: end for source, (_, end) in moved.items()})
+
+
+def live(folder: str | Path) -> object:
+    """Open the live store if this Workbench has one."""
+    try:
+        from workbench.store.live_open import BESIDE, open_live  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return Nothing()
+    return open_live(BESIDE, lake=Path(folder) / "lake")
+
+
+def speed(broker: Broker, times: int, rng: random.Random) -> bool:
+    """Read 300,000 events end to end, in turn with bare loops and peers. Figures: 0.6x, 1x of bytewax, 2x of quix."""
+    del rng
+    with World(broker) as world:
+        world.send(EVENTS)
+        world.flush()
+        runs = {
+            "kafka-python, bare poll loop": (sys.executable, BARE, ""),
+            "workbench on kafka-python": (sys.executable, OURS, "kafka-python"),
+            "workbench on confluent": (sys.executable, OURS, "confluent"),
+        }
+        peers = _peers()
+        if peers is not None:
+            runs["bytewax, windowed count"] = (peers, BYTEWAX, "")
+            runs["quixstreams, windowed count"] = (peers, QUIX, "")
+        best = dict.fromkeys(runs, 0.0)
+        for _ in range(max(1, times)):
+            for name, (python, script, client) in runs.items():
+                best[name] = max(best[name], _rate(python, script, world, client))
+    for name, rate in best.items():
+        print(f"  {name:32s} {rate:9,.0f} events/s")
+    slow, fast = best["workbench on kafka-python"], best["workbench on confluent"]
+    ratios = {"of its bare poll loop (0.6)": (slow / best["kafka-python, bare poll loop"], 0.6)}
+    for name, wanted in (("bytewax, windowed count", 1.0), ("quixstreams, windowed count", 2.0)):
+        if best.get(name):
+            ratios[f"confluent, of {name} ({wanted:g})"] = (fast / best[name], wanted)
+    told = ", ".join(f"{ratio:.2f}x {name}" for name, (ratio, _) in ratios.items())
+    print(f"speed: {told}; live numbers by {type(live(world.folder)).__name__}")
+    return all(ratio >= wanted for ratio, wanted in ratios.values())
+
+
+def _rate(python: str, script: str, world: World, client: str) -> float:
+    """Run a script until it has told its rate."""
+    command = [python, "-c", script, world.settings.brokers, world.settings.events, str(EVENTS), client]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    timer = threading.Timer(180, process.kill)
+    timer.start()
+    try:
+        return float(process.stdout.readline() or 0)
+    finally:
+        timer.cancel()
+        process.kill()
+        process.communicate()
+
+
+def _peers() -> str | None:
+    """Install the peers beside us, where the package index has them."""
+    python = PEERS / "bin" / "python"
+    if (PEERS / "complete").exists():
+        return str(python)
+    uv = shutil.which("uv") or str(Path(__file__).parents[1] / ".cache" / "tools" / "bin" / "uv")
+    try:
+        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(PEERS)], check=True)
+        wanted = ["bytewax[kafka]", "quixstreams", "msgspec"]
+        subprocess.run([uv, "pip", "install", "-q", "--python", str(python), *wanted], check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"  no peers to compare with: {error}")
+        return None
+    (PEERS / "complete").touch()
+    return str(python)
+
+
+def latency(broker: Broker, times: int, rng: random.Random) -> bool:
+    """Send 5,000 events a second for some seconds. Figure: from event to live numbers p99 2 s."""
+    del rng
+    numbers = Nothing()
+    with World(broker) as world:
+        consumer = Consumer(
+            lambda me: queues.open_source(world.settings, [world.settings.events], me), world.lake, numbers
+        )
+        thread = threading.Thread(target=consumer.run)
+        thread.start()
+        with world.load(1000, poison=0):
+            time.sleep(5)  # it has joined, and nobody counts this
+        numbers.delays.clear()
+        with world.load(5000, poison=0):
+            time.sleep(times)
+        world.wait()
+        consumer.stop()
+        thread.join()
+    p50, p99 = percentile(numbers.delays, 0.5), percentile(numbers.delays, 0.99)
+    print(f"latency: from event to live numbers p50 {p50:.2f} s, p99 {p99:.2f} s at 5,000 events/s (figure 2 s)")
+    return p99 <= 2
+
+
+def memory(broker: Broker, times: int, rng: random.Random) -> bool:
+    """Read 5,000 events a second for some minutes. Figure: memory flat (10%) after the first fifth."""
+    del rng
+    seen = list[float]()
+    with World(broker) as world:
+        child = world.child("--rows=20000", "--maintain=300")
+        with world.load(5000):
+            until = time.monotonic() + 60 * times
+            while time.monotonic() < until:
+                time.sleep(1)
+                seen.append(_resident(child.pid))
+        world.wait()
+        stop(child)
+    settled = seen[len(seen) // 5 :]
+    tenth = max(1, len(settled) // 10)
+    begin, end = max(settled[:tenth]), max(settled[-tenth:])
+    print(f"memory: {begin:.0f} MB after a fifth of {times} minutes, {end:.0f} MB at the end, peak {max(seen):.0f} MB")
+    return end <= 1.1 * begin
+
+
+def _resident(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def processes(broker: Broker, times: int, rng: random.Random) -> bool:
+    """Read the same with one process and with two that share it. Figure: 1.7x on two cores beside the broker."""
+    del rng
+    best = {1: 0.0, 2: 0.0}
+    for _ in range(max(1, times)):
+        for count in (1, 2):
+            with World(broker) as world:
+                world.send(EVENTS)
+                world.flush()
+                children = [world.child("--rows=20000", f"--maintain={10**9}") for _ in range(count)]
+                began = None
+                while (done := world.positions()) < EVENTS:
+                    began = began or ((time.perf_counter(), done) if done else None)
+                    time.sleep(0.02)
+                start, before = began or (time.perf_counter(), 0)
+                best[count] = max(best[count], (EVENTS - before) / (time.perf_counter() - start))
+                for child in children:
+                    stop(child)
+    print(f"processes: one {best[1]:,.0f} events/s, two {best[2]:,.0f}: {best[2] / best[1]:.2f}x (figure 1.7x)")
+    return best[2] >= 1.7 * best[1]
