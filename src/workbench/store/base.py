@@ -124,3 +124,26 @@ class Store(Readable, Protocol):
         Returns:
             How many repeated events (same `event_id`, later ingested) were dropped.
         """
+
+
+class Live(Protocol):
+    """Numbers of the last hour or so, kept second by second beside the history."""
+
+    def position(self, source: str) -> int:
+        """Return where to resume reading `source` for live numbers: one past the last position applied."""
+
+    def apply(
+        self, events: pa.Table, *, moved: Mapping[str, tuple[int, int]], rejected: Mapping[str, int], now: datetime
+    ) -> None:
+        """Add a batch to the numbers and move the positions of its sources in one transaction: both, or neither.
+
+        Args:
+            events: The columns of `STORED_EVENT`; rows of several sources, and none where all was rejected.
+            moved: Per source where the batch begins and one past where it ends.
+            rejected: Per source how many messages of the batch were no events.
+            now: The ingesting clock.
+
+        Raises:
+            StoreConflict: The committed position of a source is not where its batch begins.
+            StoreFull: There is no room for more; nothing was added.
+        """
