@@ -55,7 +55,8 @@ class Opener:
     """Opens the same place again, as another process does; and empty places, one after the other."""
 
     def __init__(self, kind, folder, request):
-        self.kind, self.folder, self.request = kind, folder, request
+        self.kind, self.folder = kind, folder
+        self.url = request.getfixturevalue("redis_server") if kind == "redis" else ""
         self.number = 0
         self.opened = []
 
@@ -64,7 +65,7 @@ class Opener:
             blobs = SQLiteBlobs(self.folder / f"live-{self.number}.db", **options)
         else:
             prefix = f"{self.folder.name}-{self.number}"
-            blobs = RedisBlobs(self.request.getfixturevalue("redis_server"), prefix=prefix, **options)
+            blobs = RedisBlobs(self.url, prefix=prefix, **options)
         self.opened.append(blobs)
         return LiveStore(blobs, policy)
 

@@ -48,14 +48,14 @@ class Oracle:
         """Rows are (source, position, event)."""
         closed, edge = self.closed, self.edge
         for source, (start, end) in moved.items():
-            if end > start:
+            if end > start or source not in self.seen_at:
                 self.seen_at[source] = now
         for source, _, event in rows:
             newest = min(micros(event.occurred_at), micros(now))
             self.watermarks[source] = max(self.watermarks.get(source, 0), newest)
         idle = timedelta(seconds=self.policy.idle)
-        active = [mark for source, mark in self.watermarks.items() if now - self.seen_at[source] <= idle]
-        if active:
+        active = [self.watermarks.get(source) for source, seen_at in self.seen_at.items() if now - seen_at <= idle]
+        if active and None not in active:
             self.watermark = max(self.watermark or 0, min(active))
         for source, _, event in sorted(rows, key=lambda row: row[:2]):
             self.add(source, event, closed, edge)
@@ -85,7 +85,7 @@ class Oracle:
 
     def kept(self):
         """The minutes that the store should still have."""
-        oldest = (self.edge - self.policy.horizon) // 60
+        oldest = (self.edge - 3600) // 60
         return {minute for minute in self.users if minute >= oldest}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workbench import __version__
-from workbench.cli import data, jobs
+from workbench.cli import data, jobs, live
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 data.add_to(app)
 jobs.add_to(app)
+live.add_to(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -6,6 +6,7 @@ batch: counts, people, ids, raids and the positions of the sources together, so 
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -121,6 +122,11 @@ class LiveStore:
         """Where it is."""
         return self.blobs.name
 
+    @property
+    def policy(self) -> Policy | None:
+        """How it was opened to read event time."""
+        return self._policy
+
     def close(self) -> None:
         """Let go of it."""
         self.blobs.close()
@@ -180,21 +186,23 @@ class LiveStore:
 
         return self.blobs.read(work)
 
-    def replace(self, events: pa.Table, sources: Mapping[str, Source], *, now: datetime) -> None:
+    def replace(self, events: pa.Table, sources: Mapping[str, Source], *, raids: pa.Table, now: datetime) -> None:
         """Forget everything, and begin anew from events that history has: what `rebuild` does at the end.
 
         Args:
             events: Columns of `STORED_EVENT`, of the time that is kept.
             sources: By name, where reading goes on and up to when their events have come.
-            now: When the last of them was read.
+            raids: Earlier events of raids that may be in progress still.
+            now: When the last event was read.
         """
         batch = batch_of(events)
+        told = [*batch_of(raids).raids, *batch.raids]
 
         def work(get: Get) -> tuple[Changes, None]:
             state = State(generation=secrets.token_hex(4), policy=self._policy or _state(get).policy)
             state.sources = {name: msgspec.structs.replace(source) for name, source in sources.items()}
             self._seen.turn_to(state.generation)
-            changes, _ = self._add(get, state, batch, now=micros(now), anew=True)
+            changes, _ = self._add(_nothing, state, dataclasses.replace(batch, raids=told), now=micros(now), anew=True)
             changes.clear = True
             return changes, None
 
@@ -255,6 +263,12 @@ class LiveStore:
         return known
 
 
+def _nothing(room: str, keys: Sequence[str]) -> dict[str, bytes]:
+    """Find nothing, as in a store that is made anew."""
+    del room, keys
+    return {}
+
+
 def _state(get: Get) -> State:
     packed = get(STATE, [STATE]).get(STATE)
     if packed is None:
@@ -279,7 +293,7 @@ _ANEW: Final = "make them anew with `workbench live rebuild`"
 def _move(state: State, moved: Mapping[str, tuple[int, int]], rejected: Mapping[str, int], *, now: int) -> None:
     """Move the sources of a batch on."""
     for name, (start, end) in moved.items():
-        source = state.sources.setdefault(name, Source(position=SOURCE_START))
+        source = state.sources.setdefault(name, Source(position=SOURCE_START, seen_at=now))
         if source.position != start:
             raise StoreConflict(
                 f"{name} is in the live numbers up to {source.position:,}, not {start:,}: another process reads it"
@@ -341,21 +355,20 @@ def _add_raids(get: Get, state: State, told: Sequence[RaidEvent], changes: Chang
 
 def _prune(state: State, changes: Changes) -> None:
     """Drop what is too old to be asked for; the ids of events of which none can come any more before that."""
-    if state.edge is None:
+    if state.edge is None or state.oldest is None:
         return
-    last_seen, oldest = state.edge // MINUTE, (state.edge - state.policy.horizon) // MINUTE
     gone: dict[str, set[str]] = defaultdict(set)
     for minute, held in [*state.minutes.items()]:
-        if minute < last_seen:
+        if minute < state.edge // MINUTE:
             gone[SEEN] |= {live_seen.key(minute, piece) for piece in range(held.first, held.last)}
             held.first = held.last
-        if minute < oldest:
+        if minute * MINUTE < state.oldest:
             gone[MINUTES].add(str(minute))
             del state.minutes[minute]
-    for raid_id in live_raids.over(state.raids, (state.edge - state.policy.horizon) * SECOND):
+    for raid_id in live_raids.over(state.raids, state.oldest * SECOND):
         gone[RAIDS].add(raid_id)
         del state.raids[raid_id]
-    state.known_from = max(state.known_from or 0, oldest * MINUTE)
+    state.known_from = max(state.known_from or 0, state.oldest)
     for room, keys in gone.items():
         for key in keys:
             changes.put.pop((room, key), None)

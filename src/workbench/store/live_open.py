@@ -7,14 +7,26 @@ from typing import TYPE_CHECKING, Final
 from workbench.errors import InvalidArgument, StoreError, StoreNotFound
 from workbench.store.live import LiveStore
 from workbench.store.live_sqlite import FILE, SQLiteBlobs
+from workbench.store.live_state import Policy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.store.live_state import Policy
+    from workbench.config import Settings
 
 BESIDE: Final = "sqlite"
 """The setting for a file beside the lake."""
+
+
+def of_settings(settings: Settings, lake: Path, *, create: bool = True) -> LiveStore:
+    """Open the live numbers of a lake as the settings say; see `open_live`."""
+    policy = Policy(
+        lateness=settings.live_lateness_seconds,
+        horizon=settings.live_horizon_seconds,
+        idle=settings.live_idle_seconds,
+    )
+    return open_live(settings.live, lake=lake, policy=policy, memory_mb=settings.live_memory_mb, create=create)
+
 
 _REDIS: Final = ("redis://", "rediss://", "unix://")
 

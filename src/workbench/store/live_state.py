@@ -16,6 +16,9 @@ SECOND: Final = 1_000_000
 MINUTE: Final = 60
 """Microseconds of a second, seconds of a minute."""
 
+LOOKBACK: Final = 3600
+"""How many seconds the longest trailing window looks back."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 
@@ -113,6 +116,11 @@ class State(msgspec.Struct, kw_only=True):
         """The first second that an event may still be of."""
         return None if self.watermark is None else self.watermark // SECOND - self.policy.horizon
 
+    @property
+    def oldest(self) -> int | None:
+        """The first second that is kept: an hour before the edge, for the people of the hour up to a minute."""
+        return None if self.edge is None else max(self.edge - LOOKBACK, 0) // MINUTE * MINUTE
+
     def expire(self) -> None:
         """Know nothing any more of what has been, but how far it was read."""
         self.minutes, self.raids = {}, {}
@@ -120,14 +128,15 @@ class State(msgspec.Struct, kw_only=True):
             self.known_from = self.watermark // SECOND + 1
 
     def advance(self, now: int) -> None:
-        """Move the watermark to the least of the sources that are not idle; never back."""
-        active = [
-            source.watermark
-            for source in self.sources.values()
-            if source.watermark is not None and now - source.seen_at <= self.policy.idle * SECOND
-        ]
-        if active:
-            self.watermark = max(min(active), self.watermark or 0)
+        """Move the watermark to the least of the sources that are not idle; never back.
+
+        A source that was only named so far holds it where it is, until it is idle: what it has may be old.
+        """
+        waits = self.policy.idle * SECOND
+        active = [source.watermark for source in self.sources.values() if now - source.seen_at <= waits]
+        known = [watermark for watermark in active if watermark is not None]
+        if known and len(known) == len(active):
+            self.watermark = max(min(known), self.watermark or 0)
 
 
 def micros(instant: datetime) -> int:
