@@ -6,6 +6,7 @@ from random import Random
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -259,3 +260,32 @@ def test_raids_in_progress_are_compared(opening):
     stream(history, live, log)
     row = live_check(history, live).frame.set_index("number").loc["participants"]
     assert (row["windows"], row["live"], row["history"], row["residual"]) == (1, 3, 3, 0)
+
+
+def test_what_was_never_read_live_is_not_known_and_nothing_is_claimed_of_it(opening):
+    """Live numbers that begin in the middle of a source, as a consumer does that goes back no further than an hour."""
+    history, live = History(), opening()
+    made = [event(n, n, "view", user=f"u{n % 7}") for n in range(400)]
+    rows = stored(made, source="events-0", ingested_at=NOW)
+    history.append(rows, source="events-0", start=0, end=400)
+    live.apply(rows.slice(150, 100), moved={"events-0": (0, 250)}, rejected={}, now=NOW)
+    live.apply(rows.slice(250), moved={"events-0": (250, 400)}, rejected={}, now=NOW)
+    check = live_check(history, live)
+    assert residual(check) == 0
+    assert check.definition.since >= made[150].occurred_at
+    late = stored([event("early", 160.5)], source="events-0", ingested_at=NOW)
+    live.apply(late.slice(0, 0), moved={"events-0": (400, 401)}, rejected={}, now=NOW)
+    assert live_check(history, live).definition.since == check.definition.since
+
+
+def test_positions_without_a_message_are_no_gap(opening):
+    history, live = History(), opening()
+    rows = stored([event(n, n) for n in range(100)], source="events-0", ingested_at=NOW)
+    places = [0, *range(3, 102)]
+    rows = rows.set_column(rows.column_names.index("position"), "position", pa.array(places, pa.int64()))
+    history.append(rows, source="events-0", start=0, end=102)
+    live.apply(rows.slice(0, 1), moved={"events-0": (0, 1)}, rejected={}, now=NOW)
+    live.apply(rows.slice(1), moved={"events-0": (1, 102)}, rejected={}, now=NOW)
+    check = live_check(history, live)
+    assert residual(check) == 0
+    assert check.definition.since < rows["occurred_at"][1].as_py()

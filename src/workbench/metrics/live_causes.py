@@ -129,6 +129,8 @@ def _only_in_history(
             cause = NOT_YET_LIVE
         elif elsewhere[row]:
             cause = DUPLICATE
+        elif positions[row] < source.began:
+            cause = NOT_STREAMED
         else:
             continue
         found[int(minute_of[row])][cause] += 1

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 import msgspec
 import numpy as np
 
-from workbench.errors import StoreConflict, StoreCorrupt, StoreError, StoreTooNew
-from workbench.store import live_minutes, live_raids, live_seen
+from workbench.errors import StoreConflict, StoreCorrupt, StoreTooNew
+from workbench.store import live_minutes, live_raids, live_seen, live_sources
 from workbench.store.base import SOURCE_START
 from workbench.store.live_batch import batch_of
 from workbench.store.live_minutes import Addition, Minute
@@ -152,7 +152,8 @@ class LiveStore:
         def work(get: Get) -> tuple[Changes, Known]:
             state = _state(get)
             self._seen.turn_to(state.generation)
-            _move(state, moved, rejected, now=micros(now))
+            live_sources.move(state, moved, rejected, now=micros(now))
+            live_sources.skip(state, batch, moved, rejected)
             return self._add(get, state, batch, now=micros(now))
 
         for minute, (last, ids) in self.blobs.change(work).items():
@@ -214,12 +215,12 @@ class LiveStore:
         state.policy = self._policy or state.policy
         state.transaction += 1
         if not anew:
-            _reach(state, batch, now)
+            live_sources.reach(state, batch, now)
         closed, edge = (0, 0) if anew or state.closed is None or state.edge is None else (state.closed, state.edge)
         state.advance(now)
         changes = Changes()
         late = batch.occurred < edge * SECOND
-        _tally(state, batch, late, "late")
+        live_sources.tally(state, batch, late, "late")
         known = self._add_minutes(get, state, batch, ~late, closed=closed, changes=changes)
         _add_raids(get, state, batch.raids, changes)
         _prune(state, changes)
@@ -230,7 +231,7 @@ class LiveStore:
     def _add_minutes(
         self, get: Get, state: State, batch: Batch, taken: NDArray[np.bool_], *, closed: int, changes: Changes
     ) -> Known:
-        rows = _by_minute(batch, taken)
+        rows = live_sources.by_minute(batch, taken)
         seen = {minute: state.minutes.get(minute, Held(0)) for minute in rows}
         pieces = get(
             SEEN, [live_seen.key(m, piece) for m, held in seen.items() for piece in self._seen.missing(m, held)]
@@ -257,9 +258,9 @@ class LiveStore:
             held.changed = state.transaction
             state.minutes[minute] = held
             known[minute] = (held.last, ids)
-        _tally(state, batch, duplicate, "duplicate")
-        _tally(state, batch, revised, "revised")
-        _tally(state, batch, taken & ~duplicate, "counted")
+        live_sources.tally(state, batch, duplicate, "duplicate")
+        live_sources.tally(state, batch, revised, "revised")
+        live_sources.tally(state, batch, taken & ~duplicate, "counted")
         return known
 
 
@@ -288,47 +289,6 @@ def _state(get: Get) -> State:
 
 
 _ANEW: Final = "make them anew with `workbench live rebuild`"
-
-
-def _move(state: State, moved: Mapping[str, tuple[int, int]], rejected: Mapping[str, int], *, now: int) -> None:
-    """Move the sources of a batch on."""
-    for name, (start, end) in moved.items():
-        source = state.sources.setdefault(name, Source(position=SOURCE_START, seen_at=now))
-        if source.position != start:
-            raise StoreConflict(
-                f"{name} is in the live numbers up to {source.position:,}, not {start:,}: another process reads it"
-            )
-        if end < start:
-            raise StoreError(f"a batch of {name} ends at {end:,}, before it begins at {start:,}")
-        source.position = end
-        source.rejected += rejected.get(name, 0)
-        if end > start:
-            source.seen_at = max(source.seen_at, now)
-
-
-def _reach(state: State, batch: Batch, now: int) -> None:
-    """Move the watermarks of sources to their newest events; one that is dated after `now` moves it no further."""
-    for code, name in enumerate(batch.source.values):
-        mine = batch.occurred[batch.source.codes == code]
-        source = state.sources[str(name)]
-        if len(mine):
-            source.watermark = max(source.watermark or 0, min(int(mine.max()), now))
-
-
-def _tally(state: State, batch: Batch, chosen: NDArray[np.bool_], what: str) -> None:
-    counts = np.bincount(batch.source.codes[chosen], minlength=len(batch.source.values))
-    for name, count in zip(batch.source.values, counts.tolist(), strict=True):
-        source = state.sources[str(name)]
-        setattr(source, what, getattr(source, what) + count)
-
-
-def _by_minute(batch: Batch, taken: NDArray[np.bool_]) -> dict[int, NDArray[np.int64]]:
-    """Return the rows of each minute, in their order."""
-    rows = np.flatnonzero(taken)
-    minute = batch.occurred[rows] // (MINUTE * SECOND)
-    order = np.argsort(minute, kind="stable")
-    distinct, starts = np.unique(minute[order], return_index=True)
-    return dict(zip(distinct.tolist(), np.split(rows[order], starts[1:]), strict=True)) if len(distinct) else {}
 
 
 def _add_piece(

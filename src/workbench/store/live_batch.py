@@ -62,6 +62,7 @@ class Batch:
         failed: Of those rows, which have an error.
         bin: Of those rows, the bin of the response time.
         raids: What was told of raids.
+        first: The first position of each of the sources.
     """
 
     source: Names
@@ -74,6 +75,7 @@ class Batch:
     failed: NDArray[np.bool_]
     bin: NDArray[np.int32]
     raids: Sequence[RaidEvent]
+    first: list[int]
 
     @property
     def rows(self) -> int:
@@ -103,6 +105,7 @@ def batch_of(events: pa.Table) -> Batch:
         failed=failed,
         bin=live_sketch.bins(response_ms),
         raids=_raids(events, event_type),
+        first=_first(events["position"].to_numpy(), source),
     )
 
 
@@ -156,6 +159,10 @@ def _raids(events: pa.Table, event_type: Names) -> list[RaidEvent]:
     chosen = events.select(["raid_id", "event_type", "occurred_at", "user_key"]).filter(told)
     columns = (chosen["raid_id"], chosen["event_type"], chosen["occurred_at"].cast("int64"), chosen["user_key"])
     return [RaidEvent(*values) for values in zip(*(column.to_pylist() for column in columns), strict=True)]
+
+
+def _first(position: NDArray[np.int64], source: Names) -> list[int]:
+    return [int(position[source.codes == code].min()) for code in range(len(source.values))]
 
 
 def _codes(names: Names, wanted: tuple[str, ...]) -> list[int]:

@@ -52,10 +52,11 @@ class Source(msgspec.Struct):
     """How far one source has been read, and what became of its messages since.
 
     Every message is one of `counted`, `late` (left to history), `duplicate` and `rejected`; `revised` are those
-    of the counted that came after their window was closed.
+    of the counted that came after their window was closed. What stands before `began` was never read live.
     """
 
     position: int = 0
+    began: int = 0
     watermark: int | None = None
     seen_at: int = 0
     counted: int = 0
