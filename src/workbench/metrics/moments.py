@@ -211,7 +211,8 @@ def counted_people(minute: NDArray[np.int64], user_key: NDArray[np.int64], *, la
     if not len(minute):
         empty = {name: np.empty(0, dtype=np.int64) for name in TRAILING}
         return pd.DataFrame({"start": instants(pd.Series(np.empty(0, dtype=np.int64))), **empty})
-    order = np.lexsort((minute, user_key))
+    ordered = bool((minute[1:] >= minute[:-1]).all())
+    order = np.argsort(user_key, kind="stable") if ordered else np.lexsort((minute, user_key))
     person, at = user_key[order], minute[order]
     first, end = int(at.min()), int(at.max()) if last is None else max(last, int(at.max()))
     again = np.full(len(at), np.iinfo(np.int64).max)

@@ -97,13 +97,23 @@ def add(minute: Minute, batch: Batch, new: Addition) -> None:
     platform = _translated(batch.platform, new.rows, minute.platforms)
     event_type = _translated(batch.event_type, new.rows, minute.types)
     minute.cells = _counted(minute.cells, np.column_stack([second, platform, event_type]))
-    minute.users = np.union1d(minute.users, batch.user[new.rows])
+    minute.users = _joined(minute.users, batch.user[new.rows])
     _add_requests(minute, batch, new)
     late = second[second + new.start < new.closed]
     if len(late):
         minute.revised += np.bincount(late, minlength=MINUTE)
         minute.changed[np.unique(late)] = new.transaction
         minute.reopened += len(second) if new.start + MINUTE <= new.closed else 0
+
+
+def _joined(known: NDArray[np.int64], users: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Add people to ascending ones; most are known already, and then nothing is moved."""
+    came = np.sort(users)
+    came = came[np.concatenate([[True], came[1:] != came[:-1]])]
+    if len(known):
+        place = np.minimum(np.searchsorted(known, came), len(known) - 1)
+        came = came[known[place] != came]
+    return np.sort(np.concatenate([known, came]), kind="stable") if len(came) else known
 
 
 def _add_requests(minute: Minute, batch: Batch, new: Addition) -> None:

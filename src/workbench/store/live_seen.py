@@ -80,9 +80,10 @@ def joined(sorted_ids: Iterable[Hashes]) -> Hashes:
 
 def fresh(events: Hashes, seen: Hashes) -> NDArray[np.bool_]:
     """Say which events were not seen before, neither in `seen` (ascending) nor earlier among themselves."""
-    first = np.zeros(len(events), dtype=bool)
-    first[np.unique(events, return_index=True)[1]] = True
+    distinct, places = np.unique(events, return_index=True)
     if len(seen):
-        place = np.minimum(np.searchsorted(seen, events), len(seen) - 1)
-        first &= seen[place] != events
+        there = np.minimum(np.searchsorted(seen, distinct), len(seen) - 1)
+        places = places[seen[there] != distinct]
+    first = np.zeros(len(events), dtype=bool)
+    first[places] = True
     return first
