@@ -262,7 +262,10 @@ class Bench:
 
         Raises:
             StoreNotFound: None are kept there yet, or this bench asks a frame.
+            InvalidArgument: This bench sees only some people, or what was known earlier; live numbers are of all, now.
         """
+        if self.snapshot.people is not None or self.snapshot.known_at is not None:
+            raise InvalidArgument("live numbers are of everybody, as of now: ask the bench that wb.open() gave")
         numbers = LiveNumbers(self._live_store().picture(), self._tz)
         if numbers.picture.state.watermark is None:
             raise StoreNotFound(f"no live numbers in {numbers.picture.name} yet: `workbench stream` keeps them")

@@ -180,6 +180,30 @@ def test_a_page_that_comes_back_moves_again(fast):
     assert asyncio.run(story()) == (False, True)
 
 
+def test_a_page_that_fails_says_so_and_the_others_move_on(fast):
+    class Broken(Counting):
+        said = ""
+
+        async def refresh(self):
+            raise KeyError("oops")
+
+        def fail(self, error):
+            self.said = repr(error)
+
+    async def story():
+        feed_, broken, other = Feed(), Broken(), Counting()
+        [come(widget) for widget in (feed_.watch(broken), feed_.watch(other))]
+        await asyncio.sleep(0.2)
+        return broken.said, other.shown > 1
+
+    assert asyncio.run(story()) == ("KeyError('oops')", True)
+
+
+def test_a_live_part_that_fails_says_that_it_stopped(section):
+    section.fail(RuntimeError("no more"))
+    assert "have stopped</span> RuntimeError: no more" in section.head.value
+
+
 def test_a_browser_is_asked_by_another_sample(fast):
     presence = Presence(lambda: None)
     (counter,) = presence.widget.marks

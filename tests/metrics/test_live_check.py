@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.metrics.streams import NOW, Consumer, History, Killed, event
 from tests.test_engines_agree import PROPERTIES
 from workbench.metrics.live_check import live_check
+from workbench.store.clickhouse import ClickHouseStore
 from workbench.store.lake import LakeStore
 from workbench.store.live import MINUTES, Changes, LiveStore
 from workbench.store.live_minutes import pack, unpack
@@ -244,6 +245,31 @@ def test_the_check_reads_a_lake_that_several_sources_were_streamed_into(opening,
     assert check.frame.set_index("number").loc["events", "live"] == 2 * 126
     assert "without any residual" in check.reading()
     assert msgspec.json.encode(check.to_dict())
+
+
+def test_the_check_asks_clickhouse_the_same(opening):
+    house, live = ClickHouseStore("chdb://:memory:"), opening()
+    house.clear()
+    kinds = ["request", "raid_joined", "view"]
+    made = [
+        event(
+            n, n / 2, kinds[n % 3], user=f"u{n % 5}", raid_id="r", properties={"response_time_ms": n, "status": 400 + n}
+        )
+        for n in range(300)
+    ] + [event("start", 3, "raid_started", raid_id="r")]
+    rows = stored(made, source="events-0", ingested_at=NOW)
+    plain = rows.drop_columns(["ingested_at", "source", "user_key"])
+    house.append(plain.slice(0, 280), source="events-0", start=0, end=280, ingested_at=NOW)
+    live.apply(rows, moved={"events-0": (0, 301)}, rejected={}, now=NOW)
+    behind = live_check(house, live)
+    house.append(plain.slice(280), source="events-0", start=280, end=301, ingested_at=NOW)
+    level = live_check(house, live)
+    house.clear()
+    house.close()
+    assert behind.frame.set_index("number").loc["events", "not_yet_in_history"] > 0
+    assert behind.unexplained == 0
+    assert residual(level) == 0
+    assert level.frame.set_index("number").loc["errors", "live"] > 30
 
 
 def test_raids_in_progress_are_compared(opening):

@@ -103,3 +103,26 @@ def test_time_passes_without_a_window_being_lost_to_the_time_to_live(opened):
         put(live, {f"user {turn}": f"view:{turn}"}, now=START + timedelta(days=1, seconds=turn))
         time.sleep(0.4)
     assert len(told(live.picture())) == 4
+
+
+def test_what_was_read_while_another_wrote_is_read_again_even_if_it_made_no_sense(opened):
+    one, other = opened(), opened()
+    put(one, {"ann": "view:0"})
+    tries = []
+
+    def work(get):
+        tries.append(get("state", ["state"]))
+        if len(tries) == 1:
+            put(other, {"bob": "view:0"})
+            raise KeyError("a piece that the other has dropped")
+        return len(tries)
+
+    assert one.blobs.read(work) == 2
+
+
+def test_an_error_that_nobody_else_caused_is_raised(opened):
+    def work(get):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        opened().blobs.read(work)

@@ -33,6 +33,9 @@ class Page(Protocol):
     async def refresh(self) -> None:
         """Read, away from the loop of the kernel, and show."""
 
+    def fail(self, error: Exception) -> None:
+        """Say that it moves no longer, and why."""
+
 
 class Presence:
     """Whether a browser shows a page; `widget` has to be on it."""
@@ -90,14 +93,22 @@ class Feed:
         while True:
             began = time.monotonic()
             for page, presence in [*self._pages.items()]:
-                if presence.here:
-                    presence.ask()
-                    await page.refresh()
-                else:
+                presence.ask()
+                if not presence.here or not await _moved(page):
                     del self._pages[page]
             if not self._pages:
                 return
             await asyncio.sleep(max(EVERY_SECONDS - (time.monotonic() - began), 0.05))
+
+
+async def _moved(page: Page) -> bool:
+    """Show new numbers on a page; one that cannot says so, and the others move on."""
+    try:
+        await page.refresh()
+    except Exception as error:  # whatever it is, the visitor has to see that nothing moves
+        page.fail(error)
+        return False
+    return True
 
 
 FEED: Final = Feed()

@@ -142,6 +142,11 @@ class LiveSection:
         if self.body not in self.widget.children:
             self.widget.children = (self.head, self.body, self.presence)
 
+    def fail(self, error: Exception) -> None:
+        """Say that nothing moves any more, and why."""
+        self.head.value = _stopped("The live numbers have stopped", f"{type(error).__name__}: {error}")
+        self.body.add_class("wb-stale")
+
     def show_check(self, check: LiveCheck | None, *, now: datetime | None = None) -> None:
         """Show whether closed windows are those of history."""
         if check is None:
@@ -163,9 +168,13 @@ def _head(said: str, *, stale: bool) -> str:
 
 def _none(error: WorkbenchError) -> str:
     words = "No live numbers yet" if isinstance(error, StoreNotFound) else "Live numbers cannot be read"
+    return _stopped(words, str(error))
+
+
+def _stopped(title: str, why: str) -> str:
     return (
-        f'<span class="wb-pulse wb-pulse-stale"></span><span class="wb-live-title">{words}</span> '
-        f"{controls.with_commands(str(error))}"
+        f'<span class="wb-pulse wb-pulse-stale"></span><span class="wb-live-title">{html.escape(title)}</span> '
+        f"{controls.with_commands(why)}"
     )
 
 

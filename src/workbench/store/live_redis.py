@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 import redis
 
 from workbench.errors import StoreConflict, StoreError, StoreFull
-from workbench.store.live import ROOMS, STATE
+from workbench.store.live import ROOMS, STATE, Changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from workbench.store.live import Changes, Get
+    from workbench.store.live import Get
 
 T = TypeVar("T")
 _Value: TypeAlias = "bytes | bytearray | memoryview[int] | str | int | float"
@@ -77,47 +77,52 @@ class RedisBlobs:
 
     def read(self, work: Callable[[Get], T]) -> T:
         """Read as of one moment: again, if somebody wrote meanwhile; see `live.Blobs.read`."""
-        for attempt in self._attempts():
-            with self._named(), self._redis.pipeline() as pipe:
-                pipe.watch(self._key(STATE))  # type: ignore[no-untyped-call]
-                result = work(_getter(pipe, self._prefix))
-                pipe.multi()
-                pipe.exists(self._key(STATE))  # nothing but to hear whether the moment is still the same
-                if _done(pipe):
-                    return result
-            time.sleep(attempt)
-        raise StoreConflict(f"{self.name} changes too often to be read: {_TRIES} times something was written meanwhile")
+        return self._tried(lambda pipe: (work(_getter(pipe, self._prefix)), Changes()))
 
     def change(self, work: Callable[[Get], tuple[Changes, T]]) -> T:
         """Read and write, again if somebody else wrote meanwhile; see `live.Blobs.change`."""
         self._weigh()
-        for attempt in self._attempts():
+
+        def both(pipe: redis.client.Pipeline) -> tuple[T, Changes]:
+            changes, result = work(_getter(pipe, self._prefix))
+            return result, changes
+
+        return self._tried(both)
+
+    def _tried(self, work: Callable[[redis.client.Pipeline], tuple[T, Changes]]) -> T:
+        """Read, and write what comes of it, until nobody wrote in between.
+
+        What is read while another writes may not fit together: an error of that means nothing, and is tried again.
+        """
+        for turn in range(_TRIES):
             with self._named(), self._redis.pipeline() as pipe:
                 pipe.watch(self._key(STATE))  # type: ignore[no-untyped-call]
-                changes, result = work(_getter(pipe, self._prefix))
-                pipe.multi()
-                self._write(pipe, changes)
-                if _done(pipe):
-                    return result
-            time.sleep(attempt)
+                try:
+                    result, changes = work(pipe)
+                except redis.exceptions.RedisError:
+                    raise
+                except Exception:
+                    if _done(pipe, self._key(STATE)):
+                        raise
+                else:
+                    pipe.multi()
+                    self._write(pipe, changes)
+                    if _done(pipe, self._key(STATE)):
+                        return result
+            time.sleep(random.uniform(0, min(0.001 * 2**turn, 0.05)))  # noqa: S311 - so that writers are not in step
         raise StoreConflict(f"{self.name} changes too often: {_TRIES} times another process was first")
 
     def close(self) -> None:
         """Let go of the connections."""
         self._redis.close()
 
-    def _attempts(self) -> Iterator[float]:
-        """Give how long to wait after each attempt, so that writers do not stay in step."""
-        for turn in range(_TRIES):
-            yield random.uniform(0, min(0.001 * 2**turn, 0.05))  # noqa: S311 - no secret
-
     def _key(self, room: str) -> str:
         return f"{self._prefix}:{room}"
 
     def _write(self, pipe: redis.client.Pipeline, changes: Changes) -> None:
-        expires = int(
-            (time.time() + self._ttl_seconds) * 1000
-        )  # one instant for all, so that none is without the others
+        if not changes.put and not changes.drop and not changes.clear:
+            return
+        expires = int((time.time() + self._ttl_seconds) * 1000)  # one instant for all: none is without the others
         for room in ROOMS:
             key = self._key(room)
             if changes.clear:
@@ -161,8 +166,11 @@ def _getter(pipe: redis.client.Pipeline, prefix: str) -> Get:
     return get
 
 
-def _done(pipe: redis.client.Pipeline) -> bool:
-    """Run what was asked since MULTI; `False` if what was watched has changed."""
+def _done(pipe: redis.client.Pipeline, watched: str) -> bool:
+    """Run what was asked since MULTI, if anything; `False` if what was watched has changed."""
+    if not pipe.explicit_transaction:
+        pipe.multi()
+    pipe.exists(watched)  # an empty transaction would not be sent, and so would not notice
     try:
         pipe.execute()
     except redis.exceptions.WatchError:

@@ -119,11 +119,11 @@ class SQLiteBlobs:
             self._connection.execute(begin)
             try:
                 yield
+                self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     @contextmanager
     def _named(self) -> Iterator[None]:
