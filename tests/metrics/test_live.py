@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from tests.store.deliveries import put
+from tests.store.deliveries import put, table
 from workbench.errors import NotEnoughData
 from workbench.metrics.live import LiveNumbers
 from workbench.store.live import LiveStore
@@ -15,7 +15,7 @@ from workbench.store.live_closed import closed_since
 from workbench.store.live_health import health
 from workbench.store.live_sqlite import SQLiteBlobs
 from workbench.store.live_state import Policy
-from workbench.testing import START
+from workbench.testing import START, events_of
 
 SECOND, TEN = timedelta(seconds=1), timedelta(seconds=10)
 
@@ -136,6 +136,14 @@ def test_each_closed_window_is_told_once_and_again_when_it_was_revised(live):
     second, cursor = told(live, cursor)
     assert second == [(1, 2, "revised"), (7, 1, "closed"), (10, 1, "closed")]
     assert told(live, cursor)[0] == []
+
+
+def test_a_window_from_before_a_source_was_read_is_not_told(live):
+    rows = table(events_of({"ann": "view:0 view:1 view:20"}, unit=SECOND), start=500)
+    live.apply(rows, moved={"events-0": (0, 503)}, rejected={}, now=START + timedelta(days=1))
+    assert told(live)[0] == []
+    put(live, {"ann": "buy:12 buy:40"})
+    assert told(live)[0] == [(12, 1, "closed"), (20, 1, "closed")]
 
 
 def test_a_closed_window_is_json(live):

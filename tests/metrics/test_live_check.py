@@ -264,11 +264,15 @@ def test_the_check_asks_clickhouse_the_same(opening):
     behind = live_check(house, live)
     house.append(plain.slice(280), source="events-0", start=280, end=301, ingested_at=NOW)
     level = live_check(house, live)
+    anew = opening()
+    rebuild(anew, house.snapshot(), now=NOW)
+    again = live_check(house, anew)
     house.clear()
     house.close()
     assert behind.frame.set_index("number").loc["events", "not_yet_in_history"] > 0
     assert behind.unexplained == 0
-    assert residual(level) == 0
+    assert residual(level) == residual(again) == 0
+    assert anew.position("events-0") == 301
     assert level.frame.set_index("number").loc["errors", "live"] > 30
 
 

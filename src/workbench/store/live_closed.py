@@ -88,7 +88,7 @@ def _windows(picture: Picture, since: Cursor, end: int) -> Iterator[Window]:
         seconds = np.arange(MINUTE) + start
         events = minute.events
         revised = (seconds < since.second) & (minute.changed > since.transaction)
-        new = (seconds >= since.second) & (seconds < end)
+        new = (seconds >= max(since.second, picture.state.known_from or 0)) & (seconds < end)
         for place in np.flatnonzero((revised | new) & (events > 0)).tolist():
             yield _window(minute, start, place, revised=bool(revised[place]))
 
