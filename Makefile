@@ -33,6 +33,7 @@ $(SAMPLE): | setup
 
 test: setup ## Run all tests
 	@.ci/chromium
+	@.ci/redis
 	@$(BIN)/pytest
 
 check: setup ## Format, lint, types, import contract, notebooks, environment files

@@ -1,11 +1,11 @@
-"""Run one bench, or all: `python -m bench [imports|ingest|run|kills|questions|stream] [options]`."""
+"""Run one bench, or all: `python -m bench [imports|ingest|run|kills|questions|stream|live] [options]`."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-BENCHES = ("imports", "ingest", "run", "kills", "questions", "stream")
+BENCHES = ("imports", "ingest", "run", "kills", "questions", "stream", "live")
 
 
 def main() -> int:

@@ -42,13 +42,18 @@ FUNNEL = JOIN, TALK, PAY = ["user_joined", "message_sent", "purchase"]
 STRANGE, ODD = "it's; DROP TABLE events --", "na\\ïve\n$1"
 TYPES = [
     "user_joined", "first_message", "message_sent", "raid_started", "raid_joined", "raid_action", "raid_ended",
-    "session_started", "session_ended", "purchase", "ai_interaction", STRANGE, ODD,
+    "session_started", "session_ended", "purchase", "ai_interaction", "request", STRANGE, ODD,
 ]  # fmt: skip
 PROPERTIES = [
     None, {}, {"plan": "free"}, {"plan": 1}, {"plan": 1.0}, {"plan": "1"}, {"plan": None}, {"plan": [1.0, "x.0]"]},
     {"plan": True}, {"a.b/c~'\"$": "é"}, {"a.b/c~'\"$": ""}, {"a": {"plan": "deep"}}, {"success": True},
     {"success": "no", "reward_xp": 2.5, "target": "t'"}, {"session_duration": 12.5}, {"session_duration": "7"},
-    {"plan": 2**63}, {"plan": 1e22}, {"plan": "\u2028"},
+    {"plan": 2**63}, {"plan": 1e22}, {"plan": "\u2028"}, {"response_time_ms": 0, "status": 200, "error": ""},
+    {"response_time_ms": 80.25, "status": 503}, {"response_time_ms": "12.5", "status": "429", "error": None},
+    {"response_time_ms": -1, "error": "timeout"}, {"response_time_ms": 1e300, "status": 404, "error": False},
+    {"response_time_ms": " 5", "status": 1e22, "error": {}}, {"response_time_ms": "1e2", "status": [500]},
+    {"response_time_ms": "inf", "status": "+500", "error": "false"}, {"response_time_ms": True, "status": "5e2"},
+    {"response_time_ms": "0x10", "status": 499.5, "error": 0}, {"response_time_ms": "5.", "status": "500\n"},
 ]  # fmt: skip
 
 
@@ -189,6 +194,13 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "raid_activity: people": lambda bench: people(bench.raid_activity(now=NOW), "raid_id"),
     "raid_facts": lambda bench: bench.raid_facts(now=NOW),
     "raid_facts: people": lambda bench: people(bench.raid_facts(now=NOW), "raid_id", new=True),
+    "raids_in_progress": lambda bench: bench.raids_in_progress(now="2026-10-25T12:00:00"),
+    "raids_in_progress: before the end": lambda bench: bench.raids_in_progress(now="2026-03-29T04:00:00"),
+    "event_volume: minutes": lambda bench: bench.event_volume(now=NOW),
+    "event_volume: hours of a night": lambda bench: bench.event_volume(width="1h", since="2026-10-24", now=NOW),
+    "active_minutes": lambda bench: bench.active_minutes(since="2026-10-24T21:30", until="2026-10-26", now=NOW),
+    "performance: half hours": lambda bench: bench.performance(width="30m", now=NOW),
+    "performance: of all time": lambda bench: bench.performance(width="36500d", now=NOW),
     "profiles": lambda bench: bench.profiles(tz="Europe/Berlin", now=NOW),
     "journeys: transitions": lambda bench: journeys(bench).transitions(),
     "journeys: a time, some events": lambda bench: journeys(
@@ -217,8 +229,8 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "last_event": lambda bench: bench.last_event,
 }
 NO_QUESTIONS = {
-    "data_version", "forecast", "ingest", "predict", "predictor", "refresh", "save", "save_segment", "segment",
-    "segments", "train",
+    "data_version", "forecast", "ingest", "live", "live_check", "predict", "predictor", "refresh", "save",
+    "save_segment", "segment", "segments", "train",
 }  # fmt: skip
 
 

@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench import config
-from workbench.errors import InvalidArgument
+from workbench.errors import InvalidArgument, StoreNotFound
 from workbench.metrics import (
     activity,
     arguments,
     correlation,
     funnels,
     messages,
+    moments,
+    performance,
     platforms,
     profiles,
     raid_facts,
@@ -25,8 +27,11 @@ from workbench.metrics import journeys as walks
 from workbench.metrics import lifecycle as lifecycles
 from workbench.metrics import retention as retentions
 from workbench.metrics import stickiness as sticky
+from workbench.metrics.live import LiveNumbers
+from workbench.metrics.live_check import live_check
 from workbench.store.frame import store_of_frame
 from workbench.store.lake import LakeStore
+from workbench.store.live_open import of_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from workbench.metrics.calendars import Period
     from workbench.metrics.dialects import Dialect
     from workbench.metrics.funnel_definition import Attribution, Between, By, Counting, Once, Order
+    from workbench.metrics.live_check import LiveCheck
     from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of, Zero
     from workbench.metrics.segments import Segment
     from workbench.metrics.steps import Step
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
     from workbench.models.score import Predictions
     from workbench.models.training import Training
     from workbench.store.base import Readable, Snapshot
+    from workbench.store.live import LiveStore
 
 
 class Bench:
@@ -63,6 +70,7 @@ class Bench:
         self.store = store
         self.settings = settings or config.load()
         self.snapshot = snapshot or store.snapshot()
+        self._live: LiveStore | None = None
 
     @property
     def data_version(self) -> str:
@@ -233,9 +241,43 @@ class Bench:
         """Gather what is known of each raid; see `metrics.raid_facts.raid_facts`."""
         return raid_facts.raid_facts(self.snapshot, **{"tz": self._tz, **options})
 
+    def raids_in_progress(self, **options: Any) -> moments.RaidsInProgress:  # noqa: ANN401 - as the question has them
+        """List the raids in progress; see `metrics.moments.raids_in_progress`."""
+        return moments.raids_in_progress(self.snapshot, **{"tz": self._tz, **options})
+
+    def event_volume(self, **options: Any) -> moments.EventVolume:  # noqa: ANN401 - as the question has them
+        """Count events by platform and type, second by second if need be; see `metrics.moments.event_volume`."""
+        return moments.event_volume(self.snapshot, **{"tz": self._tz, **options})
+
+    def active_minutes(self, **options: Any) -> moments.ActiveMinutes:  # noqa: ANN401 - as the question has them
+        """Count people minute by minute; see `metrics.moments.active_minutes`."""
+        return moments.active_minutes(self.snapshot, **{"tz": self._tz, **options})
+
+    def performance(self, **options: Any) -> performance.Performance:  # noqa: ANN401 - as the question has them
+        """Count failed requests and how long they took; see `metrics.performance.performance`."""
+        return performance.performance(self.snapshot, **{"tz": self._tz, **options})
+
     def profiles(self, **options: Any) -> profiles.Profiles:  # noqa: ANN401 - as the question has them
         """Gather what is known of each person; see `metrics.profiles.profiles`."""
         return profiles.profiles(self.snapshot, **{"tz": self._tz, **options})
+
+    def live(self) -> LiveNumbers:
+        """Read the live numbers that are kept beside the lake, as of now; see `metrics.live.LiveNumbers`.
+
+        Raises:
+            StoreNotFound: None are kept there yet, or this bench asks a frame.
+            InvalidArgument: This bench sees only some people, or what was known earlier; live numbers are of all, now.
+        """
+        if self.snapshot.people is not None or self.snapshot.known_at is not None:
+            raise InvalidArgument("live numbers are of everybody, as of now: ask the bench that wb.open() gave")
+        numbers = LiveNumbers(self._live_store().picture(), self._tz)
+        if numbers.picture.state.watermark is None:
+            raise StoreNotFound(f"no live numbers in {numbers.picture.name} yet: `workbench stream` keeps them")
+        return numbers
+
+    def live_check(self) -> LiveCheck:
+        """Compare every closed live window with history as it is now; see `metrics.live_check.live_check`."""
+        return live_check(self.store, self._live_store(), tz=self._tz)
 
     def train(self, *, cutoff: str | date | None = None, **options: Any) -> Training:  # noqa: ANN401
         """Train the engagement and the churn model and publish them; see `models.train.train`."""
@@ -284,6 +326,13 @@ class Bench:
         if not isinstance(self.store, LakeStore):
             raise InvalidArgument("nothing can be added to a frame: open a lake with wb.open()")
         return self.store
+
+    def _live_store(self) -> LiveStore:
+        if not isinstance(self.store, LakeStore):
+            raise StoreNotFound("a frame has no live numbers: open a lake with wb.open()")
+        if self._live is None:
+            self._live = of_settings(self.settings, self.store.path, create=False)
+        return self._live
 
     @property
     def _tz(self) -> str:

@@ -85,6 +85,22 @@ class Settings(BaseSettings):
     )
     engagement: EngagementWeights = Field(EngagementWeights(), description="Weights of the engagement score.")
     kafka: KafkaSettings = Field(KafkaSettings(), description="Brokers, group, topics and security of live events.")
+    live: str = Field(
+        "sqlite",
+        description="Where live numbers are kept: `sqlite` for a file beside the lake, or `redis://host:6379/0`.",
+    )
+    live_lateness_seconds: int = Field(
+        default=5, ge=0, description="How far behind the newest events a window of live numbers is closed."
+    )
+    live_horizon_seconds: int = Field(
+        default=3600,
+        ge=60,
+        description="How late an event may be and still count live; a later one is left to history.",
+    )
+    live_idle_seconds: int = Field(
+        default=30, ge=1, description="A source that is silent for so long holds the others back no more."
+    )
+    live_memory_mb: float = Field(default=512, gt=0, description="Most memory that live numbers may take in Redis.")
     host: str = Field("127.0.0.1", description="Address that dashboards are served on.")
     port: int = Field(
         default=8866, ge=0, le=65535, description="Port that dashboards are served on; 0 picks a free one."

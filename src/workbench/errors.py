@@ -49,7 +49,7 @@ class StoreError(WorkbenchError):
 
 
 class StoreNotFound(StoreError):
-    """There is no lake at the path."""
+    """There is no lake at the path, or no live numbers beside it."""
 
 
 class StoreTooNew(StoreError):

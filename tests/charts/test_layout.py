@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from workbench.charts import layout, look
 from workbench.charts.spec import Bars, Chart, Line
@@ -64,3 +65,10 @@ def test_a_long_note_is_wrapped_to_three_lines(charts):
 
 def test_a_chart_without_any_text_has_only_its_plot():
     assert laid_out(Chart(title="", marks=(Bars(x=("a",), y=(1.0,)),))).texts == ()
+
+
+def test_the_day_is_said_where_the_ticks_have_only_the_clock():
+    start = datetime(2026, 11, 26, 9, tzinfo=UTC)
+    minutes = tuple(start + timedelta(minutes=minute) for minute in range(90))
+    chart = Chart(title="t", x_scale="time", marks=(Line(x=minutes, y=tuple(map(float, range(90)))),))
+    assert "26 Nov 2026" in words(chart)

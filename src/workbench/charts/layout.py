@@ -191,7 +191,7 @@ def _below(chart: Chart, x: Axis, turn: int, *, left: float, width: int) -> tupl
     longest = max((look.text_width(label[:_LONGEST_NAME], look.SMALL) for label in x.labels), default=0)
     at = (10 + round(longest * _SLOPE) + 8 if turn else 24) if ticked else 4
     texts = []
-    label = chart.x_label or _years(x)
+    label = chart.x_label or _dates(x)
     if label and (ticked or _flow(chart)):
         texts.append(Text(formats.shorten(label, 90), 0, at + _ROW / 2, below=True, size=look.SMALL))
         at += _ROW
@@ -202,9 +202,10 @@ def _below(chart: Chart, x: Axis, turn: int, *, left: float, width: int) -> tupl
     return at + EDGE, tuple(texts)
 
 
-def _years(x: Axis) -> str:
-    """Say the year where the ticks of a time axis do not."""
+def _dates(x: Axis) -> str:
+    """Say the year, or the day, where the ticks of a time axis do not."""
     if not x.pattern or "%Y" in x.pattern:
         return ""
-    first, last = axes.instant(x.low).year, axes.instant(x.high).year
-    return str(first) if first == last else f"{first} to {last}"
+    pattern = "%Y" if "%d" in x.pattern else "%d %b %Y"
+    first, last = (axes.instant(end).strftime(pattern) for end in (x.low, x.high))
+    return first if first == last else f"{first} to {last}"

@@ -11,6 +11,7 @@ import typer
 
 from workbench import config
 from workbench.cli.lakes import StoreOption, open_lake
+from workbench.cli.live import health_lines
 from workbench.cli.send import send_community
 from workbench.cli.show import columns
 from workbench.errors import InvalidArgument, SourceError, StoreCorrupt
@@ -201,6 +202,8 @@ def doctor(
     typer.echo(f"events    {row['events']:,}")
     if row["events"]:
         typer.echo(f"from      {row['first']:%Y-%m-%d %H:%M} to {row['last']:%Y-%m-%d %H:%M} UTC")
+    for line in health_lines(opened):
+        typer.echo(line)
     if queue:
         _queue(opened)
 

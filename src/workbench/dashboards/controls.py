@@ -58,13 +58,18 @@ def card(
         note: What is said where nothing is compared.
         history: What the sparkline draws; none without.
     """
-    parts = [
-        f'<div class="wb-title">{html.escape(title)}</div>',
-        f'<div class="wb-number">{html.escape(number(value, form))}</div>',
-        f'<div class="wb-trend">{html.escape(trend(value, before, compared) or note)}</div>',
-    ]
+    words = words_of_card(title, number(value, form), trend(value, before, compared) or note)
     line = [live.sparkline(history)] if history and len(history.x) > 1 else []
-    return widgets.VBox([widgets.HTML("".join(parts)), *line]).add_class("wb-card")
+    return widgets.VBox([widgets.HTML(words), *line]).add_class("wb-card")
+
+
+def words_of_card(title: str, value: str, note: str) -> str:
+    """Write what a card says."""
+    return (
+        f'<div class="wb-title">{html.escape(title)}</div>'
+        f'<div class="wb-number">{html.escape(value)}</div>'
+        f'<div class="wb-trend">{html.escape(note)}</div>'
+    )
 
 
 def trend(value: float | None, before: float | None, compared: str) -> str:
@@ -104,8 +109,12 @@ def _cell(text: str) -> str:
     return f'<td title="{html.escape(text)}">{html.escape(text)}</td>'
 
 
+def with_commands(text: str) -> str:
+    """Write a text in which what is between backticks is to be typed."""
+    return _COMMAND.sub(r"<code>\1</code>", html.escape(text))
+
+
 def message(title: str, text: str, *, error: bool = False) -> widgets.VBox:
     """Show a page that has nothing but something to say; what is between backticks is to be typed."""
-    words = _COMMAND.sub(r"<code>\1</code>", html.escape(text))
-    said = widgets.HTML(f"<h1>{html.escape(title)}</h1><p>{words}</p>")
+    said = widgets.HTML(f"<h1>{html.escape(title)}</h1><p>{with_commands(text)}</p>")
     return widgets.VBox([said.add_class("wb-error" if error else "wb-empty")]).add_class("wb-page")

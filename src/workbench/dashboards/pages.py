@@ -9,6 +9,7 @@ from workbench.bench import open_
 from workbench.charts.formats import number
 from workbench.charts.spec import Line
 from workbench.dashboards import controls
+from workbench.dashboards.live import LiveSection
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def main(bench: Bench, *, days: int = DAYS, now: datetime | None = None) -> widg
         _recent_raids(raids, end),
         kind="tiles",
     )
-    return controls.page("Community", _facts(bench, end, days), cards, tiles)
+    return controls.page("Community", _facts(bench, end, days), LiveSection(bench).widget, cards, tiles)
 
 
 def _facts(bench: Bench, end: datetime, days: int) -> str:

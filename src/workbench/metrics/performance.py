@@ -1,0 +1,192 @@
+"""Performance: how often requests and AI interactions fail, and how long they take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import pandas as pd
+
+from workbench.charts.formats import duration, number
+from workbench.charts.spec import Chart, Line
+from workbench.errors import InvalidArgument
+from workbench.metrics import arguments, intervals, queries
+from workbench.metrics.series import SpanDefinition, drawn, note
+from workbench.metrics.words import words
+from workbench.results import Answer
+from workbench.store import live_sketch
+from workbench.store.live_batch import ASKED, FAILED, REFUSED
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from workbench.store.base import Engine, Snapshot
+
+QUANTILES: Final = {"p50_ms": 500, "p95_ms": 950, "p99_ms": 990}
+"""Columns of response times, and the quantile that each is, in thousandths."""
+
+_NUMBER: Final = "^[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?$"
+_MATCHES: Final[dict[Engine, str]] = {
+    "duckdb": "regexp_matches({text}, $number)",
+    "clickhouse": "match({text}, $number)",
+}
+_PROPERTIES: Final = {"response_time": "response_time_ms", "status": "status", "error": "error"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerformanceDefinition(SpanDefinition):
+    """What `performance` counts."""
+
+    question: ClassVar[str] = "performance"
+    width: timedelta
+    event_types: tuple[str, ...] = ASKED
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Performance(Answer):
+    """How often requests fail, and how long they take.
+
+    `frame` has one row per window with a request: `start`, `requests`, `errors` (an `error` was told, or a `status`
+    of 429 or from 500 on), `error_rate` (of `requests`) with its interval `ci_low`, `ci_high`, `timed` (requests that
+    say how long they took), and of those `p50_ms`, `p95_ms`, `p99_ms`: measured times, NaN where there is none.
+    """
+
+    definition: PerformanceDefinition
+
+    def chart(self) -> Chart:
+        """Draw the response times over time."""
+        return times(self.frame, self.definition)
+
+    def reading(self) -> str:
+        """Say how many requests failed, and how long the slowest of a hundred took."""
+        return told(self.frame, duration(self.definition.width.total_seconds()))
+
+
+def performance(
+    snapshot: Snapshot,
+    *,
+    width: str | timedelta = "1h",
+    since: str | date | None = None,
+    until: str | date | None = None,
+    now: str | date | None = None,
+    tz: str = "UTC",
+) -> Performance:
+    """Count requests and AI interactions, their errors and their response times, by windows of one width.
+
+    Args:
+        snapshot: The events.
+        width: Of a window, in whole seconds; windows are counted from 1970 on, so those of an hour begin on the hour
+            in UTC.
+        since: Start, inclusive; naive times are in `tz`.
+        until: End, exclusive.
+        now: When the question is asked: later events are not seen. The present if not given.
+        tz: Time zone of naive times, and of the chart.
+
+    Raises:
+        InvalidArgument: A width, a time or a zone cannot be used.
+
+    >>> from workbench.testing import store_of
+    >>> failing = store_of({"ann": "request:0 request:1"}, properties={"status": 503, "response_time_ms": 80})
+    >>> performance(failing.snapshot()).frame[["requests", "errors", "error_rate", "p95_ms"]].to_numpy().tolist()
+    [[2.0, 2.0, 1.0, 80.0]]
+    """
+    span = arguments.span(since, until, now, tz=tz)
+    length = window(width)
+    definition = PerformanceDefinition(
+        width=length, since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people
+    )
+    say, matches = words(snapshot.engine), _MATCHES[snapshot.engine]
+    texts = {what: say.property(f"${what}_key") for what in _PROPERTIES}
+    sql = queries.filled(
+        queries.text("performance", snapshot.engine),
+        micros=say.micros("occurred_at"),
+        asked=say.one_of("event_type", "$asked"),
+        no_error=say.one_of("error", "$no_error"),
+        error=texts["error"],
+        **{what: say.number(texts[what]) for what in ("response_time", "status")},
+        **{f"{what}_is_number": matches.format(text=texts[what]) for what in ("response_time", "status")},
+    )
+    params = {
+        "asked": list(ASKED),
+        "width": length // timedelta(microseconds=1),
+        "longest_ms": live_sketch.LONGEST_MS,
+        "refused": REFUSED,
+        "failed": FAILED,
+        "number": _NUMBER,
+        "no_error": ["", "false"],
+        **{f"{what}_key": say.key_of(name) for what, name in _PROPERTIES.items()},
+        **span.entries(),
+    }
+    counted = snapshot.query(sql, params).to_pandas()
+    return Performance(frame=finished(counted), sql=sql, definition=definition, data_version=snapshot.data_version)
+
+
+def window(width: str | timedelta) -> timedelta:
+    """Check the width of a window.
+
+    Raises:
+        InvalidArgument: It is no length of time, or not whole seconds.
+    """
+    length = arguments.duration(width, name="width")
+    if length % timedelta(seconds=1):
+        raise InvalidArgument(f"width is a number of whole seconds, got {width!r}")
+    return length
+
+
+def finished(counted: pd.DataFrame) -> pd.DataFrame:
+    """Make a frame of counts: `start` (microseconds since 1970), `requests`, `errors`, `timed`, and the quantiles."""
+    requests, errors = counted["requests"].astype("int64"), counted["errors"].astype("int64")
+    low, high = intervals.wilson(errors, requests)
+    return pd.DataFrame(
+        {
+            "start": instants(counted["start"]),
+            "requests": requests,
+            "errors": errors,
+            "error_rate": intervals.rate(errors, requests),
+            "ci_low": low,
+            "ci_high": high,
+            "timed": counted["timed"].astype("int64"),
+            **{name: counted[name].astype("float64") for name in QUANTILES},
+        }
+    )
+
+
+def instants(micros: pd.Series[Any]) -> pd.Series[pd.Timestamp]:
+    """Turn microseconds since 1970 into instants."""
+    return micros.astype("int64").astype("datetime64[us]").dt.tz_localize("UTC")
+
+
+def times(frame: pd.DataFrame, asked: SpanDefinition) -> Chart:
+    """Draw response times over time."""
+    x = tuple(drawn(frame["start"], asked.tz))
+    marks = tuple(
+        Line(x=x, y=tuple(None if ms != ms else float(ms) / 1000 for ms in frame[name]), label=label)  # noqa: PLR0124
+        for name, label in (("p50_ms", "median"), ("p95_ms", "95%"), ("p99_ms", "99%"))
+    )
+    known = frame["timed"].sum() > 0
+    return Chart(
+        title="Response times", y_label="time to answer", x_scale="time", y_format="seconds",
+        marks=marks if known else (), note=note(asked),
+    )  # fmt: skip
+
+
+def told(frame: pd.DataFrame, width: str) -> str:
+    """Say how many requests failed, and how slow the slowest windows were."""
+    requests, errors = int(frame["requests"].sum()), int(frame["errors"].sum())
+    if not requests:
+        return "Nothing was requested in this time."
+    low, high = intervals.wilson([errors], [requests])
+    said = (
+        f"{number(requests, 'count')} requests, of which {number(errors, 'count')} failed: "
+        f"{number(errors / requests, 'percent')} ({number(low[0], 'percent')} to {number(high[0], 'percent')})."
+    )
+    timed = frame.dropna(subset=["p99_ms"])
+    if timed.empty:
+        return f"{said} None says how long it took."
+    worst = timed.sort_values("p99_ms").iloc[-1]
+    return (
+        f"{said} In the median window of {width} half took less than "
+        f"{number(timed['p50_ms'].median() / 1000, 'seconds')}; the slowest of a hundred took longest from "
+        f"{worst['start']:%d %b %H:%M} UTC: {number(worst['p99_ms'] / 1000, 'seconds')}."
+    )
