@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import signal
 import sys
@@ -45,21 +46,26 @@ def stream(
 
     Start it again, or several times at once: processes share the partitions, and each goes on where the store stands.
     """
-    from workbench.ingest import members, queues  # noqa: PLC0415
+    from workbench.ingest import announce, members, queues  # noqa: PLC0415
     from workbench.ingest.consumer import Consumer, Limits  # noqa: PLC0415
+    from workbench.store.live_open import of_settings  # noqa: PLC0415
 
     given = {"brokers": brokers, "events": topic, "group": group, "client": client}
     settings = config.changed(config.load().kafka, {name: value for name, value in given.items() if value is not None})
     _quiet(verbose)
     lake = open_lake(store, create=True)
+    numbers, told = (of_settings(config.load(), lake.path) for _ in range(2))  # one for each thread
     with ExitStack() as stack:
         instance = stack.enter_context(members.member(config.resolved(_MEMBERS), settings.group))
         consumer = Consumer(
             lambda listener: queues.open_source(settings, [settings.events], listener, instance=instance),
             lake,
+            numbers,
             limits=Limits(seconds=seconds),
             progress=_Line(),
         )
+        outlet = functools.partial(queues.open_outlet, settings, settings.metrics)
+        stack.enter_context(announce.announcing(told, outlet, lake.path / "announced.json"))
         if metrics_port is not None:
             from workbench.ingest import telemetry  # noqa: PLC0415 - the optional extra
 
