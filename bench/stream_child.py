@@ -7,12 +7,16 @@ import faulthandler
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from workbench.config import KafkaSettings
 from workbench.ingest import queues
 from workbench.ingest.consumer import Consumer, Limits, Status
 from workbench.ingest.failpoints import NAMES, Failpoints
 from workbench.store.lake import LakeStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def main(arguments: list[str]) -> None:
@@ -27,6 +31,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--maintain", type=int, default=20, help="batches after which the lake is sorted")
     parser.add_argument("--failpoint", choices=NAMES)
+    parser.add_argument(
+        "--freeze", action="store_true", help="stop at the failpoint, as SIGSTOP does, instead of dying"
+    )
     parser.add_argument("--passes", type=int, default=1, help="times that the failpoint is passed before")
     wanted = parser.parse_args(arguments)
     settings = KafkaSettings(
@@ -38,7 +45,7 @@ def main(arguments: list[str]) -> None:
         ),
         LakeStore(wanted.lake),
         limits=Limits(rows=wanted.rows, seconds=0.1, maintain_batches=wanted.maintain),
-        failpoints=Failpoints({wanted.failpoint: death(wanted.passes)}) if wanted.failpoint else None,
+        failpoints=Failpoints({wanted.failpoint: _once(wanted)} if wanted.failpoint else {}),
         progress=_say,
     )
     faulthandler.register(signal.SIGUSR1)  # to ask one that hangs where it is
@@ -47,16 +54,16 @@ def main(arguments: list[str]) -> None:
     _say(consumer.run())
 
 
-def death(passes: int) -> object:
-    """Return what kills this process once it was called more than `passes` times."""
-    left = [passes]
+def _once(wanted: argparse.Namespace) -> Callable[[], None]:
+    """Return what kills or freezes this process once it was called more often than `--passes`."""
+    left, number = [wanted.passes], signal.SIGSTOP if wanted.freeze else signal.SIGKILL
 
-    def die() -> None:
+    def act() -> None:
         left[0] -= 1
-        if left[0] < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if left[0] == -1:
+            os.kill(os.getpid(), number)
 
-    return die
+    return act
 
 
 def _say(status: Status) -> None:

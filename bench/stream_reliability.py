@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -23,7 +24,6 @@ from workbench.store.lake import LakeStore
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.kafka_broker import Broker
 
@@ -110,23 +110,28 @@ def rebalances(broker: Broker, times: int, rng: random.Random) -> bool:
                 time.sleep(rng.uniform(0.5, 1.5))
                 number = rng.randrange(len(children))
                 act = rng.choice(["freeze", "kill", "leave"])
-                if act == "freeze":
+                fenced += _fenced(stop(children[number], signal.SIGKILL if act == "kill" else signal.SIGTERM))
+                frozen = ("--failpoint=before_history", f"--passes={rng.randrange(3)}", "--freeze")
+                children[number] = world.child(f"--maintain={NEVER}", *(frozen if act == "freeze" else ()))
+                if act == "freeze" and _is_frozen(children[number], patience=15):
                     zombies += 1
-                    children[number].send_signal(signal.SIGSTOP)
                     time.sleep(4.5)
                     children[number].send_signal(signal.SIGCONT)
-                    continue
-                fenced += _fenced(stop(children[number], signal.SIGKILL if act == "kill" else signal.SIGTERM))
-                children[number] = world.child(f"--maintain={NEVER}")
         finished = world.wait()
         fenced += sum(_fenced(stop(child)) for child in children)
         total = world.verdict() + Counter({"unfinished": int(not finished)})
         sent = len(world.ledger)
     print(
-        f"rebalances: {times} with four consumers, {zombies} of them frozen past their session, {sent:,} events,"
+        f"rebalances: {times} with four consumers, {zombies} frozen in a commit past their session, {sent:,} events,"
         f" {_told(total)}; {fenced} commits refused"
     )
     return not any(total.values())
+
+
+def _is_frozen(process: subprocess.Popen, *, patience: float) -> bool:
+    """Wait until a consumer has stopped itself."""
+    state = Path(f"/proc/{process.pid}/stat")
+    return _until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", patience) < patience
 
 
 def _fenced(said: str) -> int:

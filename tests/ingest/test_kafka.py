@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -164,19 +165,20 @@ def test_two_share_the_partitions_and_the_one_that_stays_takes_over(settings, la
     assert ids(lake) == expected(*range(3_500))
 
 
-def test_a_process_that_was_thought_dead_can_do_no_harm(settings, lake):
+def test_what_a_process_that_was_thought_dead_was_about_to_commit_is_refused(settings, lake):
     produce(settings, map(message, range(1_000)))
-    zombie = Child(settings, lake, "--instance", "zombie")
-    wait_until(lambda: len(ids(lake)) == 1_000)
-    zombie.process.send_signal(signal.SIGSTOP)
-    produce(settings, map(message, range(1_000, 3_000)))
+    zombie = Child(settings, lake, "--failpoint", "before_history", "--passes", "1", "--freeze")
+    state = Path(f"/proc/{zombie.process.pid}/stat")
+    wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T")
+    produce(settings, map(message, range(1_000, 1_500)))
     with Running(settings, lake):
-        wait_until(lambda: len(ids(lake)) == 3_000)  # after the zombie's session
+        wait_until(lambda: len(ids(lake)) == 1_500)  # once the zombie's session is over
         zombie.process.send_signal(signal.SIGCONT)
-        produce(settings, map(message, range(3_000, 4_000)))
-        wait_until(lambda: len(ids(lake)) == 4_000)
-    zombie.stop()
-    assert ids(lake) == expected(*range(4_000))
+        produce(settings, map(message, range(1_500, 2_000)))
+        wait_until(lambda: len(ids(lake)) == 2_000)
+        said = zombie.stop()
+    assert ids(lake) == expected(*range(2_000))
+    assert int(said.splitlines()[-1].split()[3]) >= 1  # commits that were refused
 
 
 def test_the_group_is_told_and_another_store_begins_at_the_beginning_all_the_same(settings, lake, tmp_path):
