@@ -9,6 +9,7 @@ PYTHON ?= python3
 USERS ?= 2500
 DAYS ?= 120
 SEED ?= 7
+WORKERS ?= 2
 SAMPLE := data/sample/users-$(USERS)-days-$(DAYS)-seed-$(SEED).jsonl.gz
 BIN := .venv/bin
 READY := .venv/ready
@@ -31,10 +32,10 @@ run: setup $(SAMPLE) ## Simulate a community, run the whole pipeline on it, leav
 $(SAMPLE): | setup
 	@$(BIN)/workbench simulate --users $(USERS) --days $(DAYS) --seed $(SEED) --out $@
 
-test: setup ## Run all tests
+test: setup ## Run all tests, on WORKERS processes side by side
 	@.ci/chromium
 	@.ci/redis
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(WORKERS)
 
 check: setup ## Format, lint, types, import contract, notebooks, environment files
 	@$(BIN)/ruff format --check .
