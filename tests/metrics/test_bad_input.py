@@ -50,8 +50,8 @@ EVENTS = {
 
 
 def shown(value: object) -> str:
-    """Give the beginning of a value, as the name of its test."""
-    return repr(value)[:20]
+    """Give the beginning of a value, as the name of its test: the same in every process, so a set is sorted."""
+    return f"a set of {sorted(value)}"[:30] if isinstance(value, set) else repr(value)[:20]
 
 
 ZONES = ["Mars/Olympus", "", "../../etc/passwd", "UTC\0", SQL, 7, LONG]
