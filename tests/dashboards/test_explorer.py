@@ -91,6 +91,13 @@ def test_a_clicked_step_lists_who_took_it(bench):
     assert "from view to buy: 1" in texts(explorer)
 
 
+def test_the_weight_of_steps_is_an_option_of_the_view(bench):
+    explorer = explore.journeys(bench, now=NOW)
+    explorer.shape.controls["weight"].value = "count"
+    assert explorer.code == f"bench.journeys(now={NOW!r}).transitions(weight='count')"
+    assert explorer.answer.chart().y_format == "count"
+
+
 def test_a_clicked_bar_lists_who_came_on_so_many_days(bench):
     explorer = explore.stickiness(bench, now=NOW)
     explorer.show_people(Click(x="2"))

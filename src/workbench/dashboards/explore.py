@@ -10,6 +10,7 @@ from workbench.charts.spec import Bars
 from workbench.dashboards.explorer import Explorer, Shape
 from workbench.metrics.calendars import PERIODS
 from workbench.metrics.funnel_definition import ORDERS
+from workbench.metrics.journey_transitions import WEIGHTS
 from workbench.metrics.retention_definition import CLOCKS, COHORTS
 
 if TYPE_CHECKING:
@@ -153,21 +154,25 @@ def _on_days(answer: Stickiness, click: Click) -> tuple[str, list[str]]:
 
 
 def journeys(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
-    """Explore what follows what: move the pause that ends a path, leave events out, click a cell for its people."""
+    """Explore what follows what: move the pause that ends a path, choose a weight, click a cell for its people."""
     controls = {
         "sessions": widgets.SelectionSlider(options=PAUSES, value="30m", description="pause", continuous_update=False),
         "ignore": widgets.TagsInput(value=[], allowed_tags=_events(bench), description="ignore"),
         "collapse": widgets.Checkbox(description="repeats as one"),
+        "weight": widgets.ToggleButtons(
+            options=[(name.replace("_", " "), name) for name in WEIGHTS], value="probability_out", description="weight"
+        ),
     }
     return Explorer(
         Shape(
             name="journeys",
-            ask=lambda **asked: bench.journeys(**asked).transitions(),
+            ask=lambda weight, **asked: bench.journeys(**asked).transitions(weight),
             controls=controls,
             behind=_stepped,
-            view=".transitions()",
+            view="transitions",
+            of_view=("weight",),
             first=0,
-            defaults={"sessions": "30m", "ignore": [], "collapse": False},
+            defaults={"sessions": "30m", "ignore": [], "collapse": False, "weight": "probability_out"},
             also=options,
         )
     )

@@ -17,7 +17,7 @@ from workbench.charts.clicks import Clicks
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from workbench.charts.clicks import Click
     from workbench.charts.spec import Chart
@@ -36,7 +36,8 @@ class Shape:
         ask: Asks it, with the options by their names.
         controls: The widget of each option; its `value` is the option's.
         behind: Who is behind a click on the chart of an answer: a heading, and their ids; nobody if not given.
-        view: What is asked of the method's answer in the code, such as `.transitions()`.
+        view: What is asked of the method's answer, such as `transitions`.
+        of_view: The options that are the view's, and not the method's.
         first: How many options are arguments without a name in the code.
         defaults: What the method takes an option for that is not named.
         also: Options that no control changes.
@@ -47,6 +48,7 @@ class Shape:
     controls: Mapping[str, widgets.Widget]
     behind: Callable[[Any, Click], tuple[str, list[str]]] | None = None
     view: str = ""
+    of_view: Sequence[str] = ()
     first: int = 1
     defaults: Mapping[str, Any] = field(default_factory=dict)
     also: Mapping[str, Any] = field(default_factory=dict)
@@ -85,8 +87,9 @@ class Explorer:
             for name, value in [*options[shape.first :], *shape.also.items()]
             if name not in shape.defaults or shape.defaults[name] != value
         }
-        named = (f"{name}={value!r}" for name, value in changed.items())
-        return f"bench.{shape.name}({', '.join([*plain, *named])}){shape.view}"
+        named = [f"{name}={value!r}" for name, value in changed.items() if name not in shape.of_view]
+        viewed = ", ".join(f"{name}={changed[name]!r}" for name in shape.of_view if name in changed)
+        return f"bench.{shape.name}({', '.join([*plain, *named])})" + (f".{shape.view}({viewed})" if shape.view else "")
 
     def ask(self) -> None:
         """Ask the question, and show its answer, or why there is none: the one before is then gone."""
