@@ -49,8 +49,8 @@ class Limits:
         watch_seconds: How often is looked how far behind we are.
     """
 
-    rows: int = 20_000
-    nbytes: int = 32 << 20
+    rows: int = 100_000
+    nbytes: int = 64 << 20
     seconds: float = 0.5
     maintain_rows: int = 500_000
     maintain_batches: int = 300

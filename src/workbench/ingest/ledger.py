@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from workbench.store import control
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -74,8 +75,11 @@ def note(path: Path, source: str, *, position: int, finished_at: datetime | None
 
 def set_aside(path: Path, entry: Entry, rejected: list[Rejected], *, now: datetime) -> None:
     """Keep what is no event; the same row of the same file once, however often this is repeated."""
-    if not rejected:
-        return
+    set_aside_all(path, {entry: rejected}, now=now)
+
+
+def set_aside_all(path: Path, rejected: Mapping[Entry, list[Rejected]], *, now: datetime) -> None:
+    """Keep what is no event of several sources, in one step."""
     rows = [
         (
             _reject_id(entry, row),
@@ -89,8 +93,11 @@ def set_aside(path: Path, entry: Entry, rejected: list[Rejected], *, now: dateti
             row.size,
             now.isoformat(),
         )
-        for row in rejected
+        for entry, rows in rejected.items()
+        for row in rows
     ]
+    if not rows:
+        return
     with control.connect(path) as connection:
         connection.executemany(
             "INSERT INTO rejects (reject_id, source, name, mapping, position, reason, detail, original, size_bytes,"

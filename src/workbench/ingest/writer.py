@@ -214,8 +214,8 @@ class Writer:
         if not (rejected or gaps):
             return
         self._failpoints.at("before_rejects")
-        for source, rows in rejected.items():
-            self.persist(partial(ledger.set_aside, control, Entry(source, source, NATIVE), rows, now=now))
+        rows = {Entry(source, source, NATIVE): found for source, found in rejected.items()}
+        self.persist(partial(ledger.set_aside_all, control, rows, now=now))
         for source, gap in gaps:
             self.persist(partial(ledger.note_gap, control, source, gap, now=now))
         self._failpoints.at("after_rejects")
