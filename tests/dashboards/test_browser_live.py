@@ -122,7 +122,7 @@ def test_a_stream_that_is_not_in_history_is_said_to_differ(moving):
     page.wait_for_function(
         "!document.querySelector('.wb-live-cards').innerText.includes('not compared yet')", timeout=90_000
     )
-    assert "closed windows, at" in page.locator(".wb-live-cards .wb-card").nth(4).inner_text()
+    assert " windows, at" in page.locator(".wb-live-cards .wb-card").nth(4).inner_text()
 
 
 def test_on_a_dark_screen_no_text_is_dark(moving):

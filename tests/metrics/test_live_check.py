@@ -218,6 +218,7 @@ def test_events_that_came_to_history_another_way_are_named(opening):
     history.append(stored([event("file", 50.5)], source="csv-1"), source="csv-1", start=0, end=1)
     check = live_check(history, live)
     assert check.frame.set_index("number").loc["events", "not_streamed"] == 1
+    assert check.cause == "not_streamed"
     assert check.unexplained == 0
     assert f"{check.residual:.0f} not streamed" in check.reading()
 

@@ -82,7 +82,7 @@ class LiveSection:
         self.bench = bench
         self.head = widgets.HTML().add_class("wb-live-head")
         self.users = LiveCard("Active users, 5 min")
-        self.messages = LiveCard("Messages a second, 1 min", form="decimal")
+        self.messages = LiveCard("Messages/s, 1 min", form="decimal")
         self.errors = LiveCard("Error rate, 5 min", form="percent")
         self.raids = LiveCard("Raids in progress", line=False)
         self.check = LiveCard("Differs from history by", line=False)
@@ -153,8 +153,8 @@ class LiveSection:
             return
         clock = (now or datetime.now(UTC)).astimezone(self.bench.settings.zone)
         windows = number(float(check.frame["windows"].sum()), "count")
-        why = "" if not check.residual else f"; {number(check.unexplained, 'count')} unexplained"
-        self.check.show(Told(check.residual, f"in {windows} closed windows, at {clock:%H:%M:%S}{why}"))
+        why = f": {check.cause.replace('_', ' ')}" if check.residual else ""
+        self.check.show(Told(check.residual, f"{windows} windows, at {clock:%H:%M:%S}{why}"))
         (self.check.widget.add_class if check.unexplained else self.check.widget.remove_class)("wb-bad")
 
 

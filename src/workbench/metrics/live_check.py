@@ -13,7 +13,7 @@ from workbench.charts.formats import number
 from workbench.charts.spec import Bars, Chart
 from workbench.metrics import live_causes, moments, performance
 from workbench.metrics.live import HOUR, LiveNumbers
-from workbench.metrics.live_causes import CAUSES
+from workbench.metrics.live_causes import CAUSES, UNEXPLAINED
 from workbench.metrics.series import SpanDefinition
 from workbench.results import Answer
 from workbench.store.live_sketch import ERROR, SHORTEST_MS
@@ -67,9 +67,16 @@ class LiveCheck(Answer):
         """What of it has no cause that is known."""
         return float(self.frame["unexplained"].sum())
 
+    @property
+    def cause(self) -> str:
+        """What most of it comes from, unless some of it is unexplained; empty text where nothing differs."""
+        if self.unexplained:
+            return UNEXPLAINED
+        return str(self.frame[[*CAUSES]].sum().idxmax()) if self.residual else ""
+
     def chart(self) -> Chart:
         """Draw the residual by its cause."""
-        totals = self.frame[[*CAUSES, "unexplained"]].sum()
+        totals = self.frame[[*CAUSES, UNEXPLAINED]].sum()
         names = tuple(name.replace("_", " ") for name in totals.index)
         return Chart(
             title="Live beside history", y_label="residual", marks=(Bars(x=names, y=tuple(map(float, totals))),)
@@ -84,7 +91,7 @@ class LiveCheck(Answer):
             return f"{compared} are those of history, without any residual. Of all messages {aside}."
         why = [
             f"{number(total, 'count')} {str(name).replace('_', ' ')}"
-            for name, total in self.frame[[*CAUSES, "unexplained"]].sum().items()
+            for name, total in self.frame[[*CAUSES, UNEXPLAINED]].sum().items()
             if total
         ]
         return (
@@ -162,7 +169,7 @@ class Compared:
         return {
             "number": name, "windows": len(self.start), "live": float(sums[0]), "history": float(sums[1]),
             "residual": float(self.residual.sum()),
-            **{cause: float(by_cause[cause]) for cause in (*CAUSES, "unexplained")},
+            **{cause: float(by_cause[cause]) for cause in (*CAUSES, UNEXPLAINED)},
         }  # fmt: skip
 
 

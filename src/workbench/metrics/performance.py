@@ -16,7 +16,7 @@ from workbench.metrics.series import SpanDefinition, drawn, note
 from workbench.metrics.words import words
 from workbench.results import Answer
 from workbench.store import live_sketch
-from workbench.store.live_batch import ASKED, FAILED, REFUSED
+from workbench.store.live_batch import ASKED, FAILED, NO_ERROR, NUMBER, REFUSED
 
 if TYPE_CHECKING:
     from datetime import date
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 QUANTILES: Final = {"p50_ms": 500, "p95_ms": 950, "p99_ms": 990}
 """Columns of response times, and the quantile that each is, in thousandths."""
 
-_NUMBER: Final = "^[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?$"
 _MATCHES: Final[dict[Engine, str]] = {
     "duckdb": "regexp_matches({text}, $number)",
     "clickhouse": "match({text}, $number)",
@@ -113,8 +112,8 @@ def performance(
         "longest_ms": live_sketch.LONGEST_MS,
         "refused": REFUSED,
         "failed": FAILED,
-        "number": _NUMBER,
-        "no_error": ["", "false"],
+        "number": NUMBER,
+        "no_error": list(NO_ERROR),
         **{f"{what}_key": say.key_of(name) for what, name in _PROPERTIES.items()},
         **span.entries(),
     }

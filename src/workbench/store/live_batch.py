@@ -27,8 +27,13 @@ REFUSED: Final = 429
 FAILED: Final = 500
 """A status from 500 on is an error, and 429: what the server could not or would not answer."""
 
-_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-_NO_ERROR: Final = ("", "false")
+NUMBER: Final = "^[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?$"
+"""How a number is written, in the words of every engine; nothing else is taken for one."""
+
+NO_ERROR: Final = ("", "false")
+"""What `error` may say where there is none."""
+
+_NUMBER: Final = re.compile(NUMBER[1:-1])
 
 
 class RaidEvent(NamedTuple):
@@ -141,7 +146,7 @@ _OUTCOMES: Final = msgspec.json.Decoder(list[_Outcome])
 
 
 def _failed(one: _Outcome) -> bool:
-    if one.error is not None and one.error is not False and one.error not in _NO_ERROR:
+    if one.error is not None and one.error is not False and one.error not in NO_ERROR:
         return True
     status = _number(one.status)
     return status >= FAILED or status == REFUSED
