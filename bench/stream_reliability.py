@@ -222,7 +222,7 @@ def poison(broker: Broker, times: int, rng: random.Random) -> bool:
                 world.flush()
                 took, _ = _drain(world)
                 seconds[kind] = min(seconds[kind], took)
-                alone[kind] = max(alone[kind], rate(sys.executable, BARE, world, 103_600))
+                alone[kind] = max(alone[kind], rate(sys.executable, BARE, world, 103_600)[0])
                 if kind == "poisoned":
                     found = Counter(row.reason for row in rejects.list_(world.lake.control))
                     wanted = Counter({})

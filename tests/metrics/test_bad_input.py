@@ -169,7 +169,16 @@ def test_nothing_is_no_event_where_one_must_be_named(bench, question):
 
 @pytest.mark.parametrize(
     "steps",
-    [[], ["purchase"], "purchase", None, 7, {"user_joined", "purchase"}, ["user_joined"] * 500, ["a", ""]],
+    [
+        [],
+        ["purchase"],
+        "purchase",
+        None,
+        7,
+        pytest.param({"user_joined", "purchase"}, id="a set"),
+        ["user_joined"] * 500,
+        ["a", ""],
+    ],
     ids=shown,
 )
 def test_what_is_no_funnel_is_named(bench, steps):

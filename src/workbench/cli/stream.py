@@ -61,7 +61,7 @@ def stream(
             lambda listener: queues.open_source(settings, [settings.events], listener, instance=instance),
             lake,
             numbers,
-            limits=Limits(seconds=seconds),
+            limits=Limits(seconds=seconds, revoke_seconds=min(5.0, settings.session_seconds / 3)),
             progress=_Line(),
         )
         outlet = functools.partial(queues.open_outlet, settings, settings.metrics)
