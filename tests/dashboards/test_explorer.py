@@ -8,6 +8,7 @@ from workbench.bench import Bench
 from workbench.charts.clicks import Click
 from workbench.config import Settings
 from workbench.dashboards import explore
+from workbench.dashboards.explorer import Call, Explorer, Shape
 from workbench.testing import store_of
 
 NOW = "2026-02-01"
@@ -105,6 +106,7 @@ def test_a_clicked_bar_lists_who_came_on_so_many_days(bench):
 
 
 def test_where_nothing_is_behind_a_click_nobody_is_listed(bench):
-    explorer = explore.lifecycle(bench, now=NOW)
+    shape = Shape(bench=bench, controls={}, asks=lambda _: [Call("message_volume", options={"now": NOW})])
+    explorer = Explorer(shape)
     explorer.show_people(Click(x="1"))
     assert "People" not in texts(explorer)
