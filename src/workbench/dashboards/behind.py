@@ -80,14 +80,14 @@ def _who_went(answer: Transitions | Graph, click: Click) -> People:
 @behind.register(StepSankey)
 def _who_went_at_step(answer: StepSankey, click: Click) -> People:
     before, after, step = str(click.row), str(click.x), int(answer.frame["step"].iloc[click.at])
-    heading = f"People who went from {before} to {after} after {step:+d} steps from {answer.walk.around}"
-    return heading, answer.people(step, before, after)
+    heading = f"People who went from {before} ({_signed(step)}) to {after} ({_signed(step + 1)})"
+    return f"{heading}, counted from {answer.walk.around}", answer.people(step, before, after)
 
 
 @behind.register(StepMatrix)
 def _at_event(answer: StepMatrix, click: Click) -> People:
     event, step = str(click.row), int(str(click.x))
-    return f"People at {event}, {step:+d} steps from {answer.walk.around}", answer.people(event, step)
+    return f"People at {event} ({_signed(step)}), counted from {answer.walk.around}", answer.people(event, step)
 
 
 @behind.register(PlatformCorrelation)
@@ -107,6 +107,10 @@ def _in_raid(answer: RaidActivity | RaidFacts, click: Click) -> People:
 @behind.register(Profiles)
 def _of_so_many_days(answer: Profiles, click: Click) -> People:
     return f"People who were active on {click.x} days", answer.people(active_days=str(click.x))
+
+
+def _signed(step: int) -> str:
+    return f"{step:+d}" if step else "0"
 
 
 def _of(segment: str | None) -> str:

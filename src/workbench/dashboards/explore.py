@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as widgets
 
 from workbench.dashboards.explorer import Call, Explorer, Shape, call
-from workbench.dashboards.parts import any_event, choice, dropdown, events_of, since, slider
+from workbench.dashboards.parts import Names, any_event, choice, dropdown, events_of, since, slider
 from workbench.dashboards.segment_builder import segments
 from workbench.metrics.calendars import PERIODS
 from workbench.metrics.funnel_definition import ORDERS
@@ -54,7 +54,7 @@ def funnel(bench: Bench, given: Sequence[str] = (), *, within: str = "7d", **opt
     """
     events = events_of(bench)
     controls = {
-        "steps": widgets.TagsInput(value=list(given) or events[:2], allowed_tags=events, allow_duplicates=True),
+        "steps": Names(events, list(given) or events[:2], "steps", add="add a step …"),
         "within": slider(WINDOWS, within, "within"),
         "order": choice(ORDERS, "order"),
         "by": choice([("everybody", ""), ("platform", "platform")], "by"),
@@ -65,7 +65,7 @@ def funnel(bench: Bench, given: Sequence[str] = (), *, within: str = "7d", **opt
             bench=bench,
             controls=controls,
             asks=lambda chosen: [call("funnel", chosen, plain=1, usual=usual, **options)],
-            hint="Drag the steps into order, or type the name of another. Click a bar for the people who came so far.",
+            hint="Drag the steps into order. Click a bar for the people who came so far.",
         )
     )
 
@@ -167,7 +167,7 @@ def journeys(bench: Bench, *, centre: str | None = None, weight: str = "probabil
         "weight": dropdown([(told, weight) for weight, (told, _) in WEIGHTS.items()], "weight", weight),
         "centre": dropdown([("the start of the path", ""), *((name, name) for name in events)], "around", centre or ""),
         "sessions": slider(PAUSES, "30m", "pause"),
-        "ignore": widgets.TagsInput(value=[], allowed_tags=events, placeholder="leave out an event"),
+        "ignore": Names(events, [], "without", add="leave out …"),
         "collapse": widgets.Checkbox(description="repeats as one", indent=False),
     }
     return Explorer(

@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 MOST_LISTED: Final = 200
 """People that are listed by name; the heading says how many there are."""
 
+_STYLE: Final = """<style>
+.wb-explorer .wb-asked { display: flex; flex-flow: row wrap; align-items: center; gap: 4px 24px; }
+.wb-explorer .bqplot .label, .wb-explorer .bqplot .curve { pointer-events: none; }
+.wb-explorer .bqplot .bar, .wb-explorer .bqplot .dot, .wb-explorer .bqplot .heatmapcell { cursor: pointer; }
+.wb-explorer .wb-asking { opacity: 0.4; }
+.wb-explorer .wb-people { max-height: 180px; overflow: hidden auto !important; overflow-wrap: anywhere; }
+.wb-explorer .wb-frame { max-height: 420px; overflow: auto !important; }
+.wb-explorer .wb-hint { opacity: 0.7; }
+</style>"""
+"""What an explorer needs wherever it is shown; without it texts and hatching would take clicks from cells below."""
+
 _WIDTH: Final = 1160
 """Pixels that a chart has on a page."""
 _NONE: Final = object()
@@ -120,12 +131,14 @@ class Explorer:
         self._said, self._people, self._code, self._frame = (widgets.HTML() for _ in range(4))
         for control in shape.controls.values():
             control.observe(self._moved, names="value")
-        asked = widgets.VBox([*shape.controls.values(), *shape.beside]).add_class("wb-tile").add_class("wb-asked")
+        asked = widgets.Box([*shape.controls.values(), *shape.beside]).add_class("wb-tile").add_class("wb-asked")
         asked.layout.display = None if asked.children else "none"
+        style = widgets.HTML(_STYLE, layout={"display": "none"})
         parts = [self._said.add_class("wb-said"), self._drawing, self._people.add_class("wb-people")]
         drawn = widgets.VBox(parts).add_class("wb-tile").add_class("wb-drawn")
         details = widgets.Accordion([self._frame.add_class("wb-frame")], titles=("The numbers",)).add_class("wb-tile")
-        self.widget = widgets.VBox([asked, drawn, self._code.add_class("wb-code"), details]).add_class("wb-explorer")
+        self.widget = widgets.VBox([style, asked, drawn, self._code.add_class("wb-code"), details])
+        self.widget.add_class("wb-explorer")
         self.ask()
 
     @property

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
+import traitlets
 
 from workbench.metrics import arguments
 
@@ -16,6 +17,32 @@ if TYPE_CHECKING:
 
 BACK: Final = (7, 30, 90)
 """How many days to look back."""
+
+
+class Names(widgets.HBox):  # type: ignore[misc] # ipywidgets has no types
+    """Names in an order: added from a list, dragged, and taken out. Its `value` are the names."""
+
+    value = traitlets.Tuple()
+
+    def __init__(self, known: Sequence[str], chosen: Sequence[str], called: str, *, add: str) -> None:
+        """Offer names.
+
+        Args:
+            known: Those that can be added.
+            chosen: Those to begin with.
+            called: What they are.
+            add: What the list says while nothing is picked.
+        """
+        self.tags = widgets.TagsInput(value=list(chosen), allowed_tags=list(known), allow_duplicates=True)
+        self.add = widgets.Dropdown(options=[(add, ""), *((name, name) for name in known)], layout={"width": "auto"})
+        super().__init__([widgets.Label(called), self.tags, self.add], layout={"flex_flow": "row wrap"})
+        traitlets.link((self.tags, "value"), (self, "value"), (tuple, list))
+        self.add.observe(self._added, names="value")
+
+    def _added(self, change: Mapping[str, Any]) -> None:
+        if change["new"]:
+            self.tags.value = [*self.tags.value, change["new"]]
+            self.add.value = ""
 
 
 def choice(options: Sequence[Any], called: str, value: Any = None) -> widgets.ToggleButtons:  # noqa: ANN401

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as widgets
 
 from workbench.dashboards.explorer import Call, Explorer, Shape, Written, call
-from workbench.dashboards.parts import choice, dropdown, events_of, slider
+from workbench.dashboards.parts import Names, choice, dropdown, events_of, slider
 from workbench.errors import WorkbenchError
 from workbench.metrics import segments as made
 
@@ -75,7 +75,7 @@ def segments(
         "within": slider(SPANS, within, "in the last"),
         "never": dropdown([("(nothing)", ""), *known], "and never", ""),
         "question": choice(QUESTIONS, "ask"),
-        "steps": widgets.TagsInput(value=events[:2], allowed_tags=events, allow_duplicates=True),
+        "steps": Names(events, events[:2], "steps", add="add a step …"),
     }
     name = widgets.Text(placeholder="a name for them", layout={"width": "200px"})
     button, told = widgets.Button(description="Save"), widgets.HTML()
@@ -85,7 +85,7 @@ def segments(
         asks=lambda chosen: _asked(chosen, options),
         hint="Click a part of the chart for its people.",
         needs={**dict.fromkeys(("event", "at_least", "within", "never"), _BUILT), "steps": ("question", ("funnel",))},
-        beside=(widgets.HBox([name, button, told]),) if bench.keeps_segments else (),
+        beside=(widgets.HBox([name, button, told], layout={"grid_gap": "8px"}),) if bench.keeps_segments else (),
     )
     explorer = SegmentExplorer(shape)
 
