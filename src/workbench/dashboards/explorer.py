@@ -38,7 +38,7 @@ _STYLE: Final = """<style>
 .wb-explorer .wb-asking { opacity: 0.4; }
 .wb-explorer .wb-people { max-height: 180px; overflow: hidden auto !important; overflow-wrap: anywhere; }
 .wb-explorer .wb-frame { max-height: 420px; overflow: auto !important; }
-.wb-explorer .wb-hint { opacity: 0.7; }
+.wb-explorer .wb-wrong { color: var(--wb-error, #b3261e); }
 </style>"""
 """What an explorer needs wherever it is shown; without it texts and hatching would take clicks from cells below."""
 
@@ -163,7 +163,7 @@ class Explorer:
             self._show(found)
         except WorkbenchError as error:
             self.answer = None
-            self._said.value = f'<p class="wb-error">{html.escape(str(error))}</p>'
+            self._said.value = f'<p class="wb-wrong">{html.escape(str(error))}</p>'
             self._frame.value = self._code.value = ""
             self._drawing.layout.display = "none"
         finally:

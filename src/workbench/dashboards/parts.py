@@ -35,7 +35,9 @@ class Names(widgets.HBox):  # type: ignore[misc] # ipywidgets has no types
         """
         self.tags = widgets.TagsInput(value=list(chosen), allowed_tags=list(known), allow_duplicates=True)
         self.add = widgets.Dropdown(options=[(add, ""), *((name, name) for name in known)], layout={"width": "auto"})
-        super().__init__([widgets.Label(called), self.tags, self.add], layout={"flex_flow": "row wrap"})
+        super().__init__(
+            [widgets.Label(called), self.tags, self.add], layout={"flex_flow": "row wrap", "grid_gap": "8px"}
+        )
         traitlets.link((self.tags, "value"), (self, "value"), (tuple, list))
         self.add.observe(self._added, names="value")
 

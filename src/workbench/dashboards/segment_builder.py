@@ -93,7 +93,7 @@ def segments(
         try:
             explorer.save(name.value)
         except WorkbenchError as error:
-            told.value = f'<span class="wb-error-text">{html.escape(str(error))}</span>'
+            told.value = f'<span class="wb-wrong">{html.escape(str(error))}</span>'
         else:
             told.value = f"kept: <code>bench.of({html.escape(repr(name.value))})</code>"
 
