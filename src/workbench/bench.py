@@ -110,11 +110,6 @@ class Bench:
         """
         saved_segments.save(self._lake().control, name, segment, now=datetime.now(UTC))
 
-    @property
-    def keeps_segments(self) -> bool:
-        """Whether segments can be saved: in a lake, not beside a frame."""
-        return isinstance(self.store, LakeStore)
-
     def segments(self) -> dict[str, Segment]:
         """Return the segments that were saved, by name."""
         return saved_segments.load_all(self._lake().control)

@@ -152,7 +152,7 @@ def test_a_clicked_bracket_lists_who_came_back_in_any_of_its_periods(bench):
     explorer.show_people(Click(x="1", row="2026-01-05 (3)"))
     assert "2026-01-05 who came back in week 1: 1" in texts(explorer)
     explorer.show_people(Click(x="2-3", row="2026-01-05 (3)"))
-    assert "2026-01-05 who came back in week 2-3: 0" in texts(explorer)
+    assert "2026-01-05 who came back in weeks 2-3: 0" in texts(explorer)
 
 
 def test_a_clicked_bar_of_a_segment_lists_its_people_alone():

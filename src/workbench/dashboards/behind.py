@@ -15,6 +15,7 @@ from workbench.metrics.profiles import Profiles
 from workbench.metrics.raid_facts import RaidFacts
 from workbench.metrics.raids import RaidActivity
 from workbench.metrics.retention import Retention
+from workbench.metrics.retention_views import named
 from workbench.metrics.stickiness import Stickiness
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _in_cell(answer: Retention, click: Click) -> People | None:
     day, asked = click.row.split()[0], answer.definition
     brackets = [f"{first}-{last}" if last > first else str(first) for first, last in asked.brackets]
     period = brackets.index(str(click.x)) if brackets else int(str(click.x))
-    return f"People of {day} who came back in {asked.period} {click.x}", answer.people(day, period)
+    return f"People of {day} who came back in {named(asked, period)}", answer.people(day, period)
 
 
 @behind.register(ActiveUsers)
