@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -59,3 +60,17 @@ def test_what_came_from_the_data_is_text_in_html():
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), pd.NaT, None, np.float64("nan")])
 def test_what_is_missing_is_null(value):
     assert plain(value) is None
+
+
+def test_durations_and_instants_are_written_as_people_read_them():
+    frame = pd.DataFrame({"mean_seconds": [90_061.5, None], "at": pd.to_datetime(["2026-01-05T10:20:30.123Z", None])})
+    shown = dataclasses.replace(ANSWER, frame=frame)._repr_html_()
+    assert "1 d 1 h" in shown
+    assert "2026-01-05 10:20<" in shown
+    assert "NaT" not in shown
+
+
+def test_a_long_frame_is_shown_from_both_ends_and_says_how_long_it_is():
+    shown = dataclasses.replace(ANSWER, frame=pd.DataFrame({"n": range(12_345)}))._repr_html_()
+    assert "12,345 rows" in shown
+    assert (shown.count("<tr") < 50, ">0<" in shown, ">12344<" in shown) == (True, True, True)

@@ -8,7 +8,7 @@ import html
 import json
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from workbench.charts.formats import duration
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from bqplot import Figure
 
     from workbench.charts.spec import Chart
+
+
+MOST_ROWS: Final = 40
+"""Rows of a frame that are shown, from both ends; the frame has them all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +89,28 @@ class Answer:
 
     def _repr_html_(self) -> str:
         options = " · ".join(f"{name} {text}" for name, text in self.definition.described().items())
-        table = self.frame.to_html(index=False, border=0, na_rep="", float_format=lambda number: f"{number:.3f}")
-        return f"{table}<p><small>{html.escape(options)} · data version {html.escape(self.data_version)}</small></p>"
+        written: dict[Any, Any] = {name: _duration for name in self.frame if str(name).endswith("_seconds")}
+        written |= dict.fromkeys(self.frame.select_dtypes(["datetime", "datetimetz"]), _instant)
+        table = self.frame.to_html(
+            index=False, border=0, na_rep="", max_rows=MOST_ROWS, formatters=written,
+            float_format=lambda number: f"{number:.3f}",
+        )  # fmt: skip
+        rows = f"{len(self.frame):,} rows · " if len(self.frame) > MOST_ROWS else ""
+        told = f"{rows}{html.escape(options)} · data version {html.escape(self.data_version)}"
+        return f"{table}<p><small>{told}</small></p>"
+
+
+def _duration(seconds: float) -> str:
+    return "" if seconds != seconds else duration(seconds)  # noqa: PLR0124 - NaN
+
+
+def _instant(moment: datetime) -> str:
+    return "" if moment != moment else f"{moment:%Y-%m-%d %H:%M}"  # noqa: PLR0124 - NaT
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, Definition):
+        return ", ".join(f"{name} {text}" for name, text in value.described().items())
     if isinstance(value, tuple):
         return ", ".join(map(_shown, value))
     if isinstance(value, timedelta):

@@ -188,3 +188,15 @@ def test_a_grid_of_one_row_or_one_column_is_drawn(rows, columns):
     drawn = figure(Chart(title="few", marks=(grid,)))
     (cells,) = [mark for mark in drawn.marks if isinstance(mark, HeatMap)]
     assert cells.color.tolist() == [list(row) for row in values]
+
+
+def test_a_heat_map_of_another_size_is_drawn_over_the_one_before():
+    small, large = (
+        Chart(title="", marks=(Grid(rows=rows, columns=("x", "y", "z")[: len(rows)], values=values),))
+        for rows, values in ((("a", "b"), ((1.0, 2.0), (3.0, 4.0))), (("a", "b", "c"), ((1.0, 2.0, 3.0),) * 3))
+    )
+    for before, after in ((small, large), (large, small)):
+        drawn = figure(before)
+        update(drawn, after)
+        heat = next(mark for mark in drawn.marks if isinstance(mark, bqplot.GridHeatMap))
+        assert heat.color.tolist() == [list(row) for row in after.marks[0].values]

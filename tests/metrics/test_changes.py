@@ -13,6 +13,7 @@ from workbench.config import Settings
 from workbench.errors import InvalidArgument
 from workbench.events import to_table
 from workbench.metrics.changes import explain_change
+from workbench.metrics.segments import segment
 from workbench.store.lake import LakeStore
 from workbench.store.memory import MemoryStore
 from workbench.testing import events_of, store_of, stored
@@ -232,6 +233,22 @@ def test_every_question_over_people_can_be_explained(question):
     ask = getattr(bench, question)
     change = explain_change(ask(now="2026-01-20"), ask(now="2026-01-27"))
     assert change.frame["change"].sum() == pytest.approx(change.new - change.old, nan_ok=True)
+
+
+def test_other_people_are_another_definition_and_no_events_that_went():
+    bench = Bench(store_of({"ann": "user_joined:0", "bob": "user_joined:0 view:5"}), Settings())
+    viewers = bench.of(segment("view"), now="2026-01-20")
+    change = explain_change(bench.active_users(now="2026-01-20"), viewers.active_users(now="2026-01-20"))
+    assert causes(change) == {"code": 0, "definition: people": -1}
+
+
+def test_other_people_of_other_events_are_too_much_at_once(lake):
+    put(lake, {"ann": "view:0"}, at=FIRST, source="one")
+    old = Bench(lake, Settings()).active_users(now=NOW)
+    put(lake, {"bob": "view:0"}, at=FIRST + timedelta(days=1), source="two")
+    new = Bench(lake, Settings()).of(segment("view"), now=NOW).active_users(now=NOW)
+    with pytest.raises(InvalidArgument, match="change one at a time"):
+        explain_change(old, new)
 
 
 def test_different_questions_are_not_compared():

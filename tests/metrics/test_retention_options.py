@@ -191,3 +191,19 @@ def counts(days, place, kind, ranges):
     if kind == "streak" and place:
         return all(day in days for day in range(1, place + 1))
     return place in days
+
+
+@pytest.mark.parametrize(
+    ("brackets", "first", "last"),
+    [
+        ("1-2,3-4", "in days 1-2 (95%", "In days 3-4 it is 0.0% of 40."),
+        ("0,1,2-4", "in day 1 (95%", "In days 2-4 it is"),
+    ],
+)
+def test_brackets_are_read_by_the_days_they_are_of(brackets, first, last):
+    store = store_of({f"p{number}": "join:0 view:2000" if number % 2 else "join:0" for number in range(40)})
+    answer = retention(
+        store.snapshot(), start="join", period="day", kind="bracket", brackets=brackets, now="2026-02-01"
+    )
+    assert f"50.0% came back with any event {first}" in answer.reading()
+    assert last in answer.reading()

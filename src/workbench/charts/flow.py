@@ -27,6 +27,8 @@ class Area:
     opacity: float
     words: str
     middle: Point
+    link: int | None = None
+    """Which of the flow's links it is; none for a node."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ def drawing(chart: Chart, mark: Flow, plot: tuple[float, float]) -> Drawing:
         line = _line(link[0], link[1], places, radii, plot)
         middle = line[round(len(line) * 0.4)]
         outline = flow.ribbon(line, width, head=_HEAD + width / 2)
-        arrows.append(Area(outline, colors[link[0]], flow.LINK_OPACITY, flow.told(chart, mark, link), middle))
+        told, place = flow.told(chart, mark, link), mark.links.index(link)
+        arrows.append(Area(outline, colors[link[0]], flow.LINK_OPACITY, told, middle, place))
         if turn < _MOST_NUMBERS and all(_apart(middle, text.at) for text in texts):
             texts.append(Text(formats.short(link[2], chart.y_format), middle, "center", size=look.TINY))
     nodes = [_node(mark.nodes[node], places[node], radii[node], colors[node]) for node in range(len(places))]

@@ -26,7 +26,7 @@ def drawing(chart: Chart, mark: Flow, plot: tuple[float, float]) -> Drawing:
     colors, amounts = flow.colors(mark), flow.amounts(mark)
     links = [
         Area(_between(start, end, link[2] * scale), colors[link[0]], flow.LINK_OPACITY, flow.told(chart, mark, link), (
-            (start[0] + end[0]) / 2, (start[1] + end[1] + link[2] * scale) / 2))
+            (start[0] + end[0]) / 2, (start[1] + end[1] + link[2] * scale) / 2), mark.links.index(link))
         for link, start, end in _ends(mark, boxes, scale)
     ]  # fmt: skip
     nodes, texts = [], []

@@ -133,7 +133,8 @@ def _x_labels(x: Axis, room: float) -> tuple[tuple[str, ...], int]:
     fitting = look.letters(each - 6, look.SMALL)
     longest = max(map(len, x.labels), default=0)
     if longest <= fitting or fitting >= 10 or not x.names:  # noqa: PLR2004 - ten letters tell most names
-        return tuple(formats.shorten(label, max(fitting, 4)) if x.names else label for label in x.labels), 0
+        most = max(fitting + 1, 4)  # widths are estimated generously
+        return tuple(formats.shorten(label, most) if x.names else label for label in x.labels), 0
     return tuple(formats.shorten(label, _LONGEST_NAME) for label in x.labels), _TURN
 
 

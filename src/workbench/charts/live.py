@@ -11,14 +11,19 @@ import numpy as np
 from workbench.charts import live_axes, live_parts, look
 from workbench.charts.layout import lay_out, plan
 from workbench.charts.live_marks import parts
+from workbench.charts.spec import Flow
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
 
+    from workbench.charts.clicks import Answers
     from workbench.charts.layout import Layout
     from workbench.charts.live_axes import Plan
     from workbench.charts.live_parts import Part
     from workbench.charts.spec import Chart, Line
+
+
+_WIDTH, _FLOW_WIDTH = 720, 1000
 
 
 class ChartFigure(bqplot.Figure):  # type: ignore[misc] # bqplot has no types
@@ -32,6 +37,7 @@ class ChartFigure(bqplot.Figure):  # type: ignore[misc] # bqplot has no types
         super().__init__(display_toolbar=False, padding_x=0.0, padding_y=0.0, title_style={"display": "none"})
         self.width, self.height = width, height
         self.named_scales: dict[str, bqplot.Scale] = {}
+        self.answers: dict[bqplot.Mark, Answers] = {}
         self.show(chart)
 
     def show(self, chart: Chart) -> None:
@@ -52,6 +58,7 @@ class ChartFigure(bqplot.Figure):  # type: ignore[misc] # bqplot has no types
             _set(axis, traits)
         for mark, part in zip(self.marks, new, strict=True):
             _set(mark, part.traits)
+        self.answers = {mark: part.answers for mark, part in zip(self.marks, new, strict=True)}
 
     def _frame(self, layout: Layout) -> None:
         self.title = self.chart.title
@@ -63,7 +70,8 @@ class ChartFigure(bqplot.Figure):  # type: ignore[misc] # bqplot has no types
             {name: type(scale) for name, scale in self.named_scales.items()}
             == {n: kind for n, (kind, _) in scales.items()}
             and len(self.axes) == len(axes)
-            and [type(mark) for mark in self.marks] == [part.kind for part in new]
+            and len(self.marks) == len(new)
+            and all(_takes(mark, part) for mark, part in zip(self.marks, new, strict=True))
         )
 
     def _rebuild(self, scales: dict[str, Plan], axes: list[Plan], new: list[Part]) -> None:
@@ -91,18 +99,19 @@ class ChartFigure(bqplot.Figure):  # type: ignore[misc] # bqplot has no types
         return {**bundle, "text/plain": self.chart.title, "image/svg+xml": drawing}
 
 
-def figure(chart: Chart, *, width: int = 720, height: int | None = None) -> ChartFigure:
+def figure(chart: Chart, *, width: int | None = None, height: int | None = None) -> ChartFigure:
     """Draw a chart with bqplot.
 
     Args:
         chart: What to draw; where it has no values the figure says so.
-        width: Pixels to lay the texts out for; the figure fills its container.
+        width: Pixels to lay the texts out for, by default 720, or 1,000 for a flow; the figure fills its container.
         height: Pixels; by default 360, or what the rows of a heat map need.
 
     Returns:
         A figure whose marks hold the chart's numbers; `update` gives it new ones.
     """
-    return ChartFigure(chart, width=width, height=height)
+    usual = _FLOW_WIDTH if any(isinstance(mark, Flow) for mark in chart.marks) else _WIDTH
+    return ChartFigure(chart, width=width or usual, height=height)
 
 
 def update(drawn: ChartFigure, chart: Chart) -> None:
@@ -134,6 +143,12 @@ def _set(widget: Widget, traits: dict[str, Any]) -> None:
         for name, value in traits.items():
             if not _same(getattr(widget, name), value):
                 widget.set_trait(name, value)
+
+
+def _takes(mark: bqplot.Mark, part: Part) -> bool:
+    """Say whether a mark can be given the traits of a part: a heat map never takes more rows or columns."""
+    grid = isinstance(mark, bqplot.GridHeatMap)
+    return type(mark) is part.kind and (not grid or np.shape(mark.color) == np.shape(part.traits["color"]))
 
 
 def _same(old: object, new: object) -> bool:

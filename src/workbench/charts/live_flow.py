@@ -8,11 +8,13 @@ import bqplot
 import numpy as np
 
 from workbench.charts import flow_graph, flow_sankey, formats, live_parts, look
+from workbench.charts.clicks import Click
 from workbench.charts.live_parts import FRAMED, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from workbench.charts.clicks import Answers
     from workbench.charts.flow import Area, Text
     from workbench.charts.layout import Layout
     from workbench.charts.spec import Chart, Flow
@@ -25,7 +27,7 @@ def parts(chart: Chart, flow: Flow, layout: Layout) -> Iterator[Part]:
     wide, tall = layout.plot
     drawn = (flow_sankey if flow.columns else flow_graph).drawing(chart, flow, layout.plot)
     yield _areas(drawn.areas, wide, tall)
-    yield _answers(drawn.areas, wide, tall)
+    yield _answers(flow, drawn.areas, wide, tall)
     for align in _ALIGN:
         for size in sorted({text.size for text in drawn.texts}):
             some = [text for text in drawn.texts if text.align == align and text.size == size]
@@ -51,7 +53,8 @@ def _areas(areas: Sequence[Area], wide: float, tall: float) -> Part:
     return Part(bqplot.Lines, traits, FRAMED)
 
 
-def _answers(areas: Sequence[Area], wide: float, tall: float) -> Part:
+def _answers(flow: Flow, areas: Sequence[Area], wide: float, tall: float) -> Part:
+    clicks: Answers = {(place,): _click(flow, area.link) for place, area in enumerate(areas) if area.link is not None}
     traits = {
         "x": live_parts.floats([each.middle[0] / wide for each in areas]),
         "y": live_parts.floats([1 - each.middle[1] / tall for each in areas]),
@@ -64,7 +67,12 @@ def _answers(areas: Sequence[Area], wide: float, tall: float) -> Part:
         "stroke": None,
         "apply_clip": False,
     }
-    return Part(bqplot.Scatter, traits, FRAMED, {"fields": ["name"], "show_labels": False})
+    return Part(bqplot.Scatter, traits, FRAMED, {"fields": ["name"], "show_labels": False}, clicks)
+
+
+def _click(flow: Flow, link: int) -> Click:
+    source, target, _ = flow.links[link]
+    return Click(x=flow.nodes[target], row=flow.nodes[source], at=link)
 
 
 def _texts(texts: Sequence[Text], wide: float, tall: float, align: str) -> dict[str, object]:

@@ -11,6 +11,7 @@ from bqplot.traits import array_dimension_bounds, array_serialization
 from traittypes import Array
 
 from workbench.charts import axes, formats, live_flow, live_parts, look, shapes
+from workbench.charts.clicks import Click
 from workbench.charts.live_parts import Part
 from workbench.charts.ring import HOLE, ring
 from workbench.charts.spec import Band, Bars, Flow, Grid, Line, Points, Slices
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from workbench.charts.axes import XY, Axis
+    from workbench.charts.clicks import Answers
     from workbench.charts.layout import Layout
     from workbench.charts.spec import Chart
 
@@ -105,7 +107,13 @@ def _bars(chart: Chart, x: Axis, colors: Sequence[str]) -> Iterator[Part]:
         "padding": look.BAR_GAP,
         "stroke": None,
     }
-    yield Part(bqplot.Bars, traits, _XY, live_parts.tooltip(chart, x))
+    places = {name: at for at, name in enumerate(every)}
+    clicks: Answers = {
+        (places[name], turn): Click(x=mark.x[at], label=mark.label, at=at)
+        for turn, (each, mark) in enumerate(zip(names, bars.values(), strict=True))
+        for at, name in enumerate(each.tolist())
+    }
+    yield Part(bqplot.Bars, traits, _XY, live_parts.tooltip(chart, x), clicks)
     for place, slot in shapes.slots(chart, x).items():
         yield from _on_bars(bars[place], slot, x)
 
@@ -174,7 +182,8 @@ def _dots(chart: Chart, mark: Line | Points, x: Axis, color: str, *, seen: bool)
         "stroke": look.PAPER if seen else None,
         "apply_clip": False,  # a dot on the edge is whole
     }
-    return Part(bqplot.Scatter, traits, _XY, {"fields": ["name"], "show_labels": False})
+    clicks: Answers = {(place,): Click(x=mark.x[at], label=mark.label, at=at) for place, at in enumerate(known)}
+    return Part(bqplot.Scatter, traits, _XY, {"fields": ["name"], "show_labels": False}, clicks)
 
 
 def _grid(chart: Chart, grid: Grid, layout: Layout) -> Iterator[Part]:
@@ -194,7 +203,13 @@ def _grid(chart: Chart, grid: Grid, layout: Layout) -> Iterator[Part]:
         "formats": ["", "", formats.D3[chart.y_format]],
         "show_labels": False,
     }
-    yield Part(HeatMap, traits, {"row": "y", "column": "x", "color": "color"}, fields)
+    clicks: Answers = {
+        (cell.row, cell.column): Click(
+            x=grid.columns[cell.column], row=grid.rows[cell.row], at=cell.row * len(grid.columns) + cell.column
+        )
+        for cell in drawn
+    }
+    yield Part(HeatMap, traits, {"row": "y", "column": "x", "color": "color"}, fields, clicks)
     places = {"x": "place", "y": "place_y"}
     hatch = {"colors": [look.PAPER], "opacities": [look.HATCH_OPACITY], "stroke_width": 1.0}
     yield live_parts.segments(shapes.hatching(grid), places, None, **hatch)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from workbench.charts.axes import Axis
+    from workbench.charts.clicks import Answers
     from workbench.charts.layout import Text
     from workbench.charts.shapes import Segment
     from workbench.charts.spec import Chart, Line, Points
@@ -32,6 +33,8 @@ class Part:
     traits: dict[str, Any]
     scales: dict[str, str]
     tooltip: dict[str, Any] = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
+    """What its elements are when they are clicked."""
 
 
 def nothing() -> Part:

@@ -91,11 +91,10 @@ def color_range(grid: Grid) -> tuple[float, float]:
 def cells(grid: Grid, form: Format, size: tuple[float, float]) -> tuple[Cell, ...]:
     """Return the cells that have a value; their texts are empty where a cell of `size` pixels has no room."""
     low, high = color_range(grid)
-    written = len(grid.rows) * len(grid.columns) <= _MOST_TEXTS and all(
-        a >= b for a, b in zip(size, _ROOM, strict=True)
-    )
+    values = list(_values(grid))
+    written = len(values) <= _MOST_TEXTS and all(a >= b for a, b in zip(size, _ROOM, strict=True))
     result = []
-    for row, column, value in _values(grid):
+    for row, column, value in values:
         color = look.viridis((value - low) / (high - low))
         text = formats.short(value, form) if written else ""
         result.append(Cell(row, column, value, color, look.ink_on(color), text))

@@ -6,26 +6,41 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
 
-from workbench.charts.spec import Bars
-from workbench.dashboards.explorer import Explorer, Shape
+from workbench.dashboards.explorer import Call, Explorer, Shape, call
+from workbench.dashboards.parts import Names, any_event, choice, dropdown, events_of, since, slider
+from workbench.dashboards.segment_builder import segments
 from workbench.metrics.calendars import PERIODS
 from workbench.metrics.funnel_definition import ORDERS
 from workbench.metrics.journey_transitions import WEIGHTS
-from workbench.metrics.retention_definition import CLOCKS, COHORTS
+from workbench.metrics.retention_definition import CLOCKS, COHORTS, KINDS
+
+__all__ = [
+    "activity",
+    "funnel",
+    "journeys",
+    "lifecycle",
+    "platforms",
+    "profiles",
+    "raids",
+    "retention",
+    "segments",
+    "stickiness",
+]
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from workbench.bench import Bench
-    from workbench.charts.clicks import Click
-    from workbench.metrics.correlation import PlatformCorrelation
-    from workbench.metrics.funnels import Funnel
-    from workbench.metrics.journey_transitions import Transitions
-    from workbench.metrics.retention import Retention
-    from workbench.metrics.stickiness import Stickiness
 
 PAUSES: Final = ("1m", "5m", "15m", "30m", "1h", "2h", "6h", "12h", "1d")
 WINDOWS: Final = ("1h", "6h", "12h", "1d", "2d", "3d", "7d", "14d", "30d", "60d", "90d")
+BRACKETS: Final = "0,1,2-3,4-7"
+VIEWS: Final = (
+    ("what follows what", "transitions"),
+    ("as a graph", "graph"),
+    ("step by step", "step_sankey"),
+    ("as a matrix of steps", "step_matrix"),
+)
 
 
 def funnel(bench: Bench, given: Sequence[str] = (), *, within: str = "7d", **options: Any) -> Explorer:  # noqa: ANN401
@@ -37,32 +52,22 @@ def funnel(bench: Bench, given: Sequence[str] = (), *, within: str = "7d", **opt
         within: The window to begin with.
         options: What else `bench.funnel` takes, and no control changes, such as `until=`.
     """
-    events = _events(bench)
+    events = events_of(bench)
     controls = {
-        "steps": widgets.TagsInput(
-            value=list(given) or events[:2], allowed_tags=events, allow_duplicates=True, description="steps"
-        ),
-        "within": widgets.SelectionSlider(
-            options=_with(WINDOWS, within), value=within, description="within", continuous_update=False
-        ),
-        "order": widgets.ToggleButtons(options=ORDERS, description="order"),
+        "steps": Names(events, list(given) or events[:2], "steps", add="add a step …"),
+        "within": slider(WINDOWS, within, "within"),
+        "order": choice(ORDERS, "order"),
+        "by": choice([("everybody", ""), ("platform", "platform")], "by"),
     }
+    usual = {"order": "ordered", "by": None}
     return Explorer(
         Shape(
-            name="funnel",
-            ask=bench.funnel,
+            bench=bench,
             controls=controls,
-            behind=_at_step,
-            defaults={"order": "ordered"},
-            also=options,
+            asks=lambda chosen: [call("funnel", chosen, plain=1, usual=usual, **options)],
+            hint="Drag the steps into order. Click a bar for the people who came so far.",
         )
     )
-
-
-def _at_step(answer: Funnel, click: Click) -> tuple[str, list[str]]:
-    names = [str(name) for mark in answer.chart().marks if isinstance(mark, Bars) for name in mark.x]
-    step = names.index(str(click.x)) + 1
-    return f"People who reached step {step}, {answer.frame['event'].iloc[step - 1]}", answer.people(step)
 
 
 def retention(bench: Bench, *, start: str = "user_joined", **options: Any) -> Explorer:  # noqa: ANN401
@@ -73,138 +78,152 @@ def retention(bench: Bench, *, start: str = "user_joined", **options: Any) -> Ex
         start: The event to begin with.
         options: What else `bench.retention` takes, and no control changes.
     """
-    events = _events(bench)
+    events = events_of(bench)
     controls = {
-        "start": widgets.Dropdown(options=events, value=start if start in events else events[0], description="start"),
-        "returns": _any_event(events, "returns"),
-        "period": widgets.ToggleButtons(options=PERIODS, value="week", description="period"),
-        "kind": widgets.ToggleButtons(options=("on", "on_or_after", "streak"), description="kind"),
-        "clock": widgets.ToggleButtons(options=CLOCKS, description="clock"),
-        "cohort": widgets.ToggleButtons(options=COHORTS, description="cohort"),
+        "start": dropdown(events, "start", start if start in events else events[0]),
+        "returns": any_event(events, "return"),
+        "period": choice(PERIODS, "period", "week"),
+        "kind": choice([(kind.replace("_", " "), kind) for kind in KINDS], "kind"),
+        "brackets": widgets.Text(value=BRACKETS, description="brackets", continuous_update=False),
+        "clock": choice(CLOCKS, "clock"),
+        "cohort": choice(COHORTS, "cohort"),
     }
+    usual = {"returns": None, "period": "week", "kind": "on", "clock": "calendar", "cohort": "first"}
     return Explorer(
         Shape(
-            name="retention",
-            ask=bench.retention,
+            bench=bench,
             controls=controls,
-            behind=_in_cell,
-            defaults={"returns": None, "period": "week", "kind": "on", "clock": "calendar", "cohort": "first"},
-            also=options,
+            asks=lambda chosen: [call("retention", chosen, plain=1, usual=usual, **options)],
+            hint="Click a cell for the people who came back.",
+            needs={"brackets": ("kind", ("bracket",))},
         )
     )
 
 
-def _in_cell(answer: Retention, click: Click) -> tuple[str, list[str]]:
-    day = str(click.row).split()[0]
-    period = int(click.x)
-    unit = answer.definition.period
-    return f"People of {day} who came back in {unit} {period}", answer.people(day, period)
-
-
 def activity(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
-    """Explore active users: choose the period, the trailing window and the event."""
+    """Explore active users: choose the period, the trailing window and the event, click a point for its people."""
     controls = {
-        "period": widgets.ToggleButtons(options=PERIODS, description="period"),
-        "window": widgets.ToggleButtons(options=[("none", None), ("7d", "7d"), ("30d", "30d")], description="trailing"),
-        "event": _any_event(_events(bench)),
-        "by": widgets.ToggleButtons(options=[("everybody", None), ("platform", "platform")], description="by"),
+        "period": choice(PERIODS, "period"),
+        "window": choice([("the day alone", ""), ("7 days", "7d"), ("30 days", "30d")], "days up to it"),
+        "event": any_event(events_of(bench)),
+        "by": choice([("everybody", ""), ("platform", "platform")], "by"),
     }
-    defaults = {"period": "day", "window": None, "event": None, "by": None}
+    usual = {"period": "day", "window": None, "event": None, "by": None}
     return Explorer(
-        Shape(name="active_users", ask=bench.active_users, controls=controls, first=0, defaults=defaults, also=options)
+        Shape(
+            bench=bench,
+            controls=controls,
+            asks=lambda chosen: [call("active_users", chosen, usual=usual, **options)],
+            hint="Click a point of a line for its people.",
+            needs={"window": ("period", ("day",))},
+        )
     )
 
 
 def lifecycle(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
-    """Explore the lifecycle: choose the period and the event."""
-    controls = {
-        "period": widgets.ToggleButtons(options=PERIODS, value="week", description="period"),
-        "event": _any_event(_events(bench)),
-    }
-    defaults = {"period": "week", "event": None}
+    """Explore the lifecycle: choose the period and the event, click a point for its people."""
+    controls = {"period": choice(PERIODS, "period", "week"), "event": any_event(events_of(bench))}
+    usual = {"period": "week", "event": None}
     return Explorer(
-        Shape(name="lifecycle", ask=bench.lifecycle, controls=controls, first=0, defaults=defaults, also=options)
+        Shape(
+            bench=bench,
+            controls=controls,
+            asks=lambda chosen: [call("lifecycle", chosen, usual=usual, **options)],
+            hint="Click a point of a line for its people.",
+        )
     )
 
 
 def stickiness(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
     """Explore stickiness: choose the period and the event, click a bar for its people."""
     controls = {
-        "period": widgets.ToggleButtons(options=PERIODS, description="period"),
-        "event": _any_event(_events(bench)),
-        "cumulative": widgets.Checkbox(description="at least so many"),
+        "period": choice(PERIODS, "period"),
+        "event": any_event(events_of(bench)),
+        "cumulative": widgets.Checkbox(description="at least so many", indent=False),
     }
-    defaults = {"period": "day", "event": None, "cumulative": False}
+    usual = {"period": "day", "event": None, "cumulative": False}
     return Explorer(
         Shape(
-            name="stickiness",
-            ask=bench.stickiness,
+            bench=bench,
             controls=controls,
-            behind=_on_days,
-            first=0,
-            defaults=defaults,
-            also=options,
+            asks=lambda chosen: [call("stickiness", chosen, usual=usual, **options)],
+            hint="Click a bar for its people.",
         )
     )
 
 
-def _on_days(answer: Stickiness, click: Click) -> tuple[str, list[str]]:
-    least = "at least " if answer.definition.cumulative else ""
-    return f"People of {least}{click.x} {answer.definition.period}s", answer.people(int(click.x))
+def journeys(bench: Bench, *, centre: str | None = None, weight: str = "probability_out", **options: Any) -> Explorer:  # noqa: ANN401
+    """Explore what follows what: move the pause that ends a path, leave events out, look at it from several sides.
 
-
-def journeys(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
-    """Explore what follows what: move the pause that ends a path, choose a weight, click a cell for its people."""
+    Args:
+        bench: Whom to ask.
+        centre: The event that steps are counted from, to begin with; the start of the path if not given.
+        weight: In what a step is measured, to begin with.
+        options: What else `bench.journeys` takes, and no control changes.
+    """
+    events = events_of(bench)
     controls = {
-        "sessions": widgets.SelectionSlider(options=PAUSES, value="30m", description="pause", continuous_update=False),
-        "ignore": widgets.TagsInput(value=[], allowed_tags=_events(bench), description="ignore"),
-        "collapse": widgets.Checkbox(description="repeats as one"),
-        "weight": widgets.ToggleButtons(
-            options=[(name.replace("_", " "), name) for name in WEIGHTS], value="probability_out", description="weight"
-        ),
+        "view": choice(VIEWS, "look at it"),
+        "weight": dropdown([(told, weight) for weight, (told, _) in WEIGHTS.items()], "weight", weight),
+        "centre": dropdown([("the start of the path", ""), *((name, name) for name in events)], "around", centre or ""),
+        "sessions": slider(PAUSES, "30m", "pause"),
+        "ignore": Names(events, [], "without", add="leave out …"),
+        "collapse": widgets.Checkbox(description="repeats as one", indent=False),
     }
     return Explorer(
         Shape(
-            name="journeys",
-            ask=lambda weight, **asked: bench.journeys(**asked).transitions(weight),
+            bench=bench,
             controls=controls,
-            behind=_stepped,
-            view="transitions",
-            of_view=("weight",),
-            first=0,
-            defaults={"sessions": "30m", "ignore": [], "collapse": False, "weight": "probability_out"},
-            also=options,
+            asks=lambda chosen: _journey_calls(chosen, options),
+            hint="A longer pause than the slider's begins another path. Click a cell, an arrow's number or the middle "
+            "of a ribbon for the people who went there.",
+            needs={"weight": ("view", ("transitions", "graph")), "centre": ("view", ("step_sankey", "step_matrix"))},
         )
     )
 
 
-def _stepped(answer: Transitions, click: Click) -> tuple[str, list[str]]:
-    before, after = str(click.row), str(click.x)
-    return f"People who went from {before} to {after}", answer.people(before, after)
+def _journey_calls(chosen: Mapping[str, Any], options: Mapping[str, Any]) -> list[Call]:
+    walked = {name: chosen[name] for name in ("sessions", "ignore", "collapse")}
+    seen = {name: chosen[name] for name in ("weight", "centre") if name in chosen}
+    usual = {"weight": "count" if chosen["view"] == "graph" else "probability_out", "centre": None}
+    return [
+        call("journeys", walked, usual={"sessions": "30m", "ignore": [], "collapse": False}, **options),
+        call(chosen["view"], seen, usual=usual),
+    ]
 
 
 def platforms(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
-    """Explore pairs of platforms: click a cell for the people who use both."""
-    return Explorer(Shape(name="platforms", ask=bench.platforms, controls={}, behind=_on_both, first=0, also=options))
+    """Explore pairs of platforms: choose how far back to look, click a cell for the people who use both."""
+    return Explorer(
+        Shape(
+            bench=bench,
+            controls={"since": since(bench, options)},
+            asks=lambda chosen: [call("platforms", chosen, usual={"since": None}, **options)],
+            hint="Click a cell for the people who use both.",
+        )
+    )
 
 
-def _on_both(answer: PlatformCorrelation, click: Click) -> tuple[str, list[str]]:
-    one, other = str(click.row), str(click.x)
-    return f"People on {one} and {other}", answer.people(one, other)
+def raids(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
+    """Explore raids: over time, or by how long they took; click a point for the people who joined."""
+    views = [("over time", "raid_activity"), ("by how long they took", "raid_facts")]
+    return Explorer(
+        Shape(
+            bench=bench,
+            controls={"view": choice(views, "look at it"), "since": since(bench, options)},
+            asks=lambda chosen: [call(chosen["view"], {"since": chosen["since"]}, usual={"since": None}, **options)],
+            hint="Click a point for the people who joined the raid.",
+        )
+    )
 
 
-def _any_event(events: Sequence[str], called: str = "event") -> widgets.Dropdown:
-    return widgets.Dropdown(options=[("any event", None), *((name, name) for name in events)], description=called)
-
-
-def _events(bench: Bench) -> list[str]:
-    """List the types of events, the most common first."""
-    types: list[str] = bench.snapshot.query(_COMMON)["event_type"].to_pylist()
-    return types
-
-
-_COMMON: Final = "SELECT event_type FROM events GROUP BY event_type ORDER BY count(*) DESC, event_type"
-
-
-def _with(choices: Sequence[str], chosen: str) -> list[str]:
-    return [*choices] if chosen in choices else [*choices, chosen]
+def profiles(bench: Bench, **options: Any) -> Explorer:  # noqa: ANN401 - as the question has them
+    """Explore people by how often they were there: click a bar for who they are."""
+    return Explorer(
+        Shape(
+            bench=bench,
+            controls={},
+            asks=lambda _: [Call("profiles", options=options)],
+            hint="Click a bar for its people.",
+        )
+    )

@@ -81,10 +81,10 @@ def serve(
 
 @contextmanager
 def running(
-    notebooks: Path, *, host: str = "127.0.0.1", port: int = 8866, store: str | None = None
+    notebooks: Path, *, host: str = "127.0.0.1", port: int = 8866, store: str | None = None, page: str = PAGE
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run Voilà for the time of the block; give the address of the first page, and the process."""
-    _check(notebooks, host)
+    _check(notebooks, host, page)
     port = free_port(host, port)
     environment = os.environ | ({"WORKBENCH_STORE": store} if store else {})
     with tempfile.TemporaryFile() as log:
@@ -93,7 +93,7 @@ def running(
         )
         try:
             _wait_for(address(host, port, "static/voila.js"), server, log.fileno())
-            yield address(host, port), server
+            yield address(host, port, f"render/{page}"), server
         finally:
             _stop(server)
 
@@ -143,9 +143,9 @@ def _command(notebooks: Path, host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "voila", str(notebooks), f"--port={port}", *flags]
 
 
-def _check(notebooks: Path, host: str) -> None:
-    if not (notebooks / PAGE).is_file():
-        raise InvalidArgument(f"no {PAGE} in {notebooks}: run this in a project that has notebooks/dashboards")
+def _check(notebooks: Path, host: str, page: str) -> None:
+    if not (notebooks / page).is_file():
+        raise InvalidArgument(f"no {page} in {notebooks}: run this in a project that has notebooks/dashboards")
     try:
         local = host == "localhost" or ip_address(host).is_loopback
     except ValueError:

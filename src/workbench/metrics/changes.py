@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from workbench.store.base import Snapshot
 
-CODE, TIME = "code", "time passed"
+CODE, TIME, PEOPLE = "code", "time passed", "definition: people"
 
 _ASK: Final[dict[type[Definition], Callable[..., Answer]]] = {
     activity.ActiveUsersDefinition: activity.active_users,
@@ -111,8 +111,7 @@ def explain_change(old: Answer, new: Answer, *, number: Callable[[Any], float] |
     if type(old) is not type(new):
         raise InvalidArgument(f"a {type(old).__name__} and a {type(new).__name__} answer different questions")
     before, after = _snapshot(old), _snapshot(new)
-    path = [(CODE, before, old.definition, 0)]
-    path += [(stage.cause, stage.snapshot, old.definition, stage.events) for stage in stages(before, after)]
+    path = [(CODE, before, old.definition, 0), *_between(before, after, old, new)]
     path += [(cause, after, definition, 0) for cause, definition in _options(old.definition, new.definition)]
 
     def told(answer: Answer) -> float:
@@ -141,9 +140,21 @@ def explain_change(old: Answer, new: Answer, *, number: Callable[[Any], float] |
     )
 
 
+def _between(
+    before: Snapshot, after: Snapshot, old: Answer, new: Answer
+) -> list[tuple[str, Snapshot, Definition, int]]:
+    """Go from the events of one answer to those of another: of other people, or of another version."""
+    if before.people == after.people:
+        return [(stage.cause, stage.snapshot, old.definition, stage.events) for stage in stages(before, after)]
+    if old.data_version != new.data_version or before.known_at != after.known_at:
+        raise InvalidArgument("the answers differ in whom they ask and in the events they know: change one at a time")
+    return [(PEOPLE, after, old.definition, 0)]
+
+
 def _options(old: Definition, new: Definition) -> list[tuple[str, Definition]]:
     """Change what differs one option after the other, `now` first; return each cause and the definition then."""
-    names = [field.name for field in dataclasses.fields(old) if getattr(old, field.name) != getattr(new, field.name)]
+    fields = [field.name for field in dataclasses.fields(old) if field.name != "people"]
+    names = [name for name in fields if getattr(old, name) != getattr(new, name)]
     steps, definition = [], old
     for name in sorted(names, key=lambda name: name != "now"):
         definition = dataclasses.replace(definition, **{name: getattr(new, name)})

@@ -88,19 +88,16 @@ class Drivers(Answer):
         return sequences.user_ids(self.funnel.snapshot, self.keys[chosen])
 
     def chart(self) -> Chart:
-        """Draw the odds ratios that are furthest from 1 and clear, with their intervals."""
+        """Draw how many convert with each candidate that is clear, and without it; odds ratios have no common scale."""
         ranked = self.clear.head(MOST_DRAWN)
-        bars = Bars(
-            x=tuple(ranked["candidate"]),
-            y=tuple(ranked["odds_ratio"]),
-            low=tuple(ranked["ci_low"]),
-            high=tuple(ranked["ci_high"]),
-            annotations=tuple(f"{users:,}" for users in ranked["users"]),
-            label="odds ratio",
+        names, users = tuple(ranked["candidate"]), tuple(f"{users:,}" for users in ranked["users"])
+        marks = (
+            Bars(x=names, y=tuple(ranked["conversion_rate"]), annotations=users, label="with it"),
+            Bars(x=names, y=tuple(ranked["other_conversion_rate"]), label="without"),
         )
-        note = f"{len(self.keys):,} people · {len(self.frame):,} candidates · above 1: goes with converting"
+        note = f"{len(self.keys):,} people · {len(self.frame):,} candidates · on the bars: people with it"
         title = f"{len(self.clear)} clear drivers of {self.definition.funnel.labels[-1]}"
-        return Chart(title=title, marks=(bars,), y_label="odds ratio", y_format="decimal", note=note)
+        return Chart(title=title, marks=marks, y_label="share that converts", y_format="percent", note=note)
 
     @property
     def clear(self) -> pd.DataFrame:

@@ -45,9 +45,16 @@ class Profiles(Answer):
 
     definition: ProfileDefinition
 
-    def people(self) -> list[str]:
-        """List everybody: one for each row."""
-        return sorted(self.frame["user_id"])
+    def people(self, *, active_days: str | None = None) -> list[str]:
+        """List everybody, one for each row; or only those behind a bar of the chart, by its name.
+
+        Raises:
+            InvalidArgument: No bar has that name.
+        """
+        groups = _groups(self.frame["active_days"])
+        if active_days is not None and active_days not in groups:
+            raise InvalidArgument(f"active_days must be one of {', '.join(groups)}, got {active_days!r}")
+        return sorted(self.frame["user_id"] if active_days is None else self.frame["user_id"][groups[active_days]])
 
     def of(self, user_id: str) -> pd.Series[Any]:
         """Return the row of one person.
@@ -62,13 +69,9 @@ class Profiles(Answer):
 
     def chart(self) -> Chart:
         """Draw how many people were active on how many days."""
-        days = self.frame["active_days"]
-        bars = {
-            f"{low}-{high - 1}" if high > low + 1 else str(low): float(((days >= low) & (days < high)).sum())
-            for low, high in pairwise(_DAYS)
-        }
-        bars[f"{_DAYS[-1]}+"] = float((days >= _DAYS[-1]).sum())
-        marks = (Bars(x=tuple(bars), y=tuple(bars.values())),) if len(days) else ()
+        bars = {name: float(rows.sum()) for name, rows in _groups(self.frame["active_days"]).items()}
+        people = tuple(number(height, "count") for height in bars.values())
+        marks = (Bars(x=tuple(bars), y=tuple(bars.values()), annotations=people),) if len(self.frame) else ()
         return Chart(title="People by active days", y_label="people", x_label="active days", marks=marks)
 
     def reading(self) -> str:
@@ -84,6 +87,15 @@ class Profiles(Answer):
             f"{shares['raids']} joined a raid, {shares['wallets']} connected a wallet, {shares['purchases']} bought, "
             f"for {number(float(self.frame['value_usd'].sum()), 'usd')} in all."
         )
+
+
+def _groups(days: pd.Series[int]) -> dict[str, pd.Series[bool]]:
+    """Say of each bar of the chart, by its name, whose active days it counts."""
+    between = {
+        f"{low}-{high - 1}" if high > low + 1 else str(low): (days >= low) & (days < high)
+        for low, high in pairwise(_DAYS)
+    }
+    return {**between, f"{_DAYS[-1]}+": days >= _DAYS[-1]}
 
 
 def profiles(snapshot: Snapshot, *, now: str | date | None = None, tz: str = "UTC") -> Profiles:

@@ -16,6 +16,8 @@ from workbench.results import Answer
 if TYPE_CHECKING:
     from datetime import date
 
+    import pandas as pd
+
     from workbench.store.base import Snapshot
 
 
@@ -51,14 +53,17 @@ class RaidFacts(Answer):
         where = who.NEW_TO_RAIDS if new else who.JOINED
         return who.who(self.snapshot, where, {"raid": raid_id, "now": self.definition.now})
 
-    def chart(self) -> Chart:
-        """Draw people against minutes, raids that succeeded apart from those that did not."""
+    def drawn(self) -> dict[str, pd.DataFrame]:
+        """Return the rows that the chart draws, by the label of their points."""
         ended = self.frame.dropna(subset=["duration_min"])
         groups = {"succeeded": ended["success"].eq(True), "did not": ~ended["success"].eq(True)}
+        return {label: ended[rows] for label, rows in groups.items() if rows.any()}
+
+    def chart(self) -> Chart:
+        """Draw people against minutes, raids that succeeded apart from those that did not."""
         marks = tuple(
             Points(x=tuple(map(float, rows["duration_min"])), y=tuple(map(float, rows["participants"])), label=label)
-            for label, rows in ((label, ended[chosen]) for label, chosen in groups.items())
-            if len(rows)
+            for label, rows in self.drawn().items()
         )
         return Chart(
             title="Raids", x_scale="linear", x_label="minutes", y_label="people who joined", marks=marks,

@@ -15,6 +15,8 @@ from workbench.results import Answer
 if TYPE_CHECKING:
     from datetime import date
 
+    import pandas as pd
+
     from workbench.store.base import Snapshot
 
 
@@ -52,22 +54,25 @@ class RaidActivity(Answer):
         known = self.frame["success"].dropna()
         return float(known.astype(float).mean()) if len(known) else float("nan")
 
-    def chart(self) -> Chart:
-        """Draw each raid by when it started, how many joined, and how it ended."""
+    def drawn(self) -> dict[str, pd.DataFrame]:
+        """Return the rows that the chart draws, by the label of their points."""
         groups = {
             "succeeded": self.frame["success"].eq(True),
             "failed": self.frame["success"].eq(False),
             "ended": self.frame["success"].isna() & ~self.frame["running"],
             "running": self.frame["running"],
         }
+        return {label: self.frame[rows] for label, rows in groups.items() if rows.any()}
+
+    def chart(self) -> Chart:
+        """Draw each raid by when it started, how many joined, and how it ended."""
         marks = tuple(
             Points(
                 label=label,
-                x=tuple(drawn(self.frame.loc[rows, "started_at"], self.definition.tz)),
-                y=tuple(map(float, self.frame.loc[rows, "participants"])),
+                x=tuple(drawn(rows["started_at"], self.definition.tz)),
+                y=tuple(map(float, rows["participants"])),
             )
-            for label, rows in groups.items()
-            if rows.any()
+            for label, rows in self.drawn().items()
         )
         return Chart(
             title="Raids", y_label="people who joined", x_scale="time", marks=marks, note=note(self.definition)

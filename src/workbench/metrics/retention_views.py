@@ -73,6 +73,17 @@ def _called(definition: RetentionDefinition, number: int) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
+def named(definition: RetentionDefinition, number: int) -> str:
+    """Name a period in words: `week 1`, or the `weeks 2-3` of a bracket."""
+    called = _called(definition, number)
+    return f"{definition.period}s {called}" if "-" in called else f"{definition.period} {called}"
+
+
+def _first(definition: RetentionDefinition) -> int:
+    """Return the number of the first period, or bracket, that tells of coming back: not the one of the start."""
+    return 0 if definition.brackets and definition.brackets[0][0] > 0 else 1
+
+
 _BACK: Final = {
     "on": "in it",
     "on_or_after": "in it or later",
@@ -100,7 +111,7 @@ def reading(answer: Retention) -> str:
     opening = f"{people:,} people in {cohorts} by {period} started with {definition.start}."
     if definition.by:
         return f"{opening} {_segments_told(answer)}"
-    mean = answer.mean[answer.mean["period"] > 0]
+    mean = answer.mean[answer.mean["period"] >= _first(definition)]
     if mean.empty:
         return f"{opening} No cohort has a full {period} behind it yet, so there is no retention to read."
     first, telling = mean.iloc[0], mean[mean["cohort_size"] >= THIN]
@@ -110,14 +121,13 @@ def reading(answer: Retention) -> str:
     )
     sentences = [
         opening,
-        f"{_percent(first, 'retention_rate')} came back with {returned} in {period} {first['period']:.0f}{later} "
-        f"(95% interval {_percent(first, 'ci_low')} to {_percent(first, 'ci_high')}, "
-        f"{first['cohort_size']:,.0f} people whose {period} is over).",
+        f"{_percent(first, 'retention_rate')} came back with {returned} in {named(definition, int(first['period']))}"
+        f"{later} (95% interval {_percent(first, 'ci_low')} to {_percent(first, 'ci_high')}, "
+        f"{first['cohort_size']:,.0f} people for whom it is over).",
     ]
     if last["period"] > first["period"]:
-        sentences.append(
-            f"By {period} {last['period']:.0f} it is {_percent(last, 'retention_rate')} of {last['cohort_size']:,.0f}."
-        )
+        told = f"{named(definition, int(last['period']))} it is {_percent(last, 'retention_rate')}"
+        sentences.append(f"{'In' if definition.brackets else 'By'} {told} of {last['cohort_size']:,.0f}.")
     if first["cohort_size"] < THIN:
         sentences.append(f"With {first['cohort_size']:.0f} people these rates are too thin to act on.")
     return " ".join(sentences)
@@ -125,16 +135,17 @@ def reading(answer: Retention) -> str:
 
 def _segments_told(answer: Retention) -> str:
     """Say how many of each segment come back at first; thin ones say so."""
-    mean = answer.mean[answer.mean["period"] == 1]
+    asked = answer.definition
+    mean = answer.mean[answer.mean["period"] == _first(asked)]
     columns = (mean[name].tolist() for name in ("segment", "retention_rate", "cohort_size"))
     told = [
         f"{name} {formats.number(rate, 'percent')}" + (f" (of {size:,}, too thin to act on)" if size < THIN else "")
         for name, rate, size in zip(*columns, strict=True)
     ]
-    unit, rest = answer.definition.period, rest_told(list(answer.frame["segment"].unique()))
+    unit, rest = asked.period, rest_told(list(answer.frame["segment"].unique()))
     if not told:
         return f"No cohort has a full {unit} behind it yet."
-    return " ".join(filter(None, [f"In {unit} 1 came back: {', '.join(told)}.", rest]))
+    return " ".join(filter(None, [f"In {named(asked, _first(asked))} came back: {', '.join(told)}.", rest]))
 
 
 def _percent(row: pd.Series[float], name: str) -> str:

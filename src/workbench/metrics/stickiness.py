@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
     from workbench.metrics.presence import Found, Presence
     from workbench.store.base import Snapshot
+
+
+MOST_INTERVALS: Final = 40
+"""Bars that are wide enough for their intervals to be told apart; the frame has them all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +68,11 @@ class Stickiness(Answer):
         return sequences.user_ids(self.snapshot, there.user_key[chosen])
 
     def chart(self) -> Chart:
-        """Draw a bar per number of periods, with its interval."""
+        """Draw a bar per number of periods, with its interval where there are few."""
         frame, period = self.frame, self.definition.period
-        bars = Bars(
-            x=tuple(map(str, frame["periods"])),
-            y=tuple(frame["share"].fillna(0.0)),
-            low=tuple(frame["ci_low"].fillna(0.0)),
-            high=tuple(frame["ci_high"].fillna(0.0)),
-        )
+        intervals_ = [tuple(frame[name].fillna(0.0)) for name in ("ci_low", "ci_high")]
+        low, high = intervals_ if len(frame) <= MOST_INTERVALS else ((), ())
+        bars = Bars(x=tuple(map(str, frame["periods"])), y=tuple(frame["share"].fillna(0.0)), low=low, high=high)
         least = "at least so many" if self.definition.cumulative else "exactly so many"
         return Chart(
             title="Stickiness",
