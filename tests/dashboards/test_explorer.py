@@ -89,6 +89,20 @@ def test_a_clicked_cell_lists_who_came_back(bench):
 FAMILIES = ["activity", "lifecycle", "stickiness", "journeys", "platforms", "raids", "profiles", "segments"]
 
 
+@pytest.mark.parametrize("family", ["funnel", "retention", *FAMILIES])
+def test_where_there_are_no_events_an_explorer_says_so(family):
+    explorer = getattr(explore, family)(Bench(store_of({}), Settings()))
+    assert len(explorer.widget.children[2].children[0].value) > len("<p></p>")
+
+
+def test_a_step_that_is_no_event_is_refused_in_words_and_can_be_taken_out(bench):
+    explorer = explore.funnel(bench, ["view", "bye", "other"], now=NOW)
+    assert explorer.answer is None
+    assert "&#x27;bye&#x27;" in texts(explorer)
+    explorer.shape.controls["steps"].tags.value = ["view", "other"]
+    assert explorer.answer.frame["users"].tolist() == [3, 0]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_can_be_explored_and_its_code_asks_the_same(family, bench):
     explorer = getattr(explore, family)(bench, now=NOW)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as widgets
 
 from workbench.dashboards.explorer import Call, Explorer, Shape, call
-from workbench.dashboards.parts import Names, any_event, choice, dropdown, events_of, since, slider
+from workbench.dashboards.parts import Names, an_event, any_event, choice, dropdown, events_of, since, slider
 from workbench.dashboards.segment_builder import segments
 from workbench.metrics.calendars import PERIODS
 from workbench.metrics.funnel_definition import ORDERS
@@ -80,7 +80,7 @@ def retention(bench: Bench, *, start: str = "user_joined", **options: Any) -> Ex
     """
     events = events_of(bench)
     controls = {
-        "start": dropdown(events, "start", start if start in events else events[0]),
+        "start": an_event(events, "start", start),
         "returns": any_event(events, "return"),
         "period": choice(PERIODS, "period", "week"),
         "kind": choice([(kind.replace("_", " "), kind) for kind in KINDS], "kind"),
@@ -165,7 +165,11 @@ def journeys(bench: Bench, *, centre: str | None = None, weight: str = "probabil
     controls = {
         "view": choice(VIEWS, "look at it"),
         "weight": dropdown([(told, weight) for weight, (told, _) in WEIGHTS.items()], "weight", weight),
-        "centre": dropdown([("the start of the path", ""), *((name, name) for name in events)], "around", centre or ""),
+        "centre": dropdown(
+            [("the start of the path", ""), *((name, name) for name in events)],
+            "around",
+            centre if centre in events else "",
+        ),
         "sessions": slider(PAUSES, "30m", "pause"),
         "ignore": Names(events, [], "without", add="leave out …"),
         "collapse": widgets.Checkbox(description="repeats as one", indent=False),

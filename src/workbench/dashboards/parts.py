@@ -33,7 +33,8 @@ class Names(widgets.HBox):  # type: ignore[misc] # ipywidgets has no types
             called: What they are.
             add: What the list says while nothing is picked.
         """
-        self.tags = widgets.TagsInput(value=list(chosen), allowed_tags=list(known), allow_duplicates=True)
+        allowed = list(dict.fromkeys([*known, *chosen]))  # one that is not known is for the question to refuse
+        self.tags = widgets.TagsInput(value=list(chosen), allowed_tags=allowed, allow_duplicates=True)
         self.add = widgets.Dropdown(options=[(add, ""), *((name, name) for name in known)], layout={"width": "auto"})
         super().__init__(
             [widgets.Label(called), self.tags, self.add], layout={"flex_flow": "row wrap", "grid_gap": "8px"}
@@ -76,6 +77,12 @@ def since(bench: Bench, options: Mapping[str, Any]) -> widgets.ToggleButtons:
         day = end.astimezone(bench.settings.zone).date()
         starts = [(f"the last {days} days", str(day - timedelta(days=days - 1))) for days in BACK]
     return choice([("all of it", ""), *starts], "time")
+
+
+def an_event(events: Sequence[str], called: str, value: str | None) -> widgets.Dropdown:
+    """Offer every type of event; the first where the one to begin with is none of them."""
+    options: list[Any] = list(events) or [("(no events yet)", "")]
+    return widgets.Dropdown(options=options, description=called, value=value if value in events else [*events, ""][0])
 
 
 def any_event(events: Sequence[str], called: str = "event") -> widgets.Dropdown:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as widgets
 
 from workbench.dashboards.explorer import Call, Explorer, Shape, Written, call
-from workbench.dashboards.parts import Names, choice, dropdown, events_of, slider
+from workbench.dashboards.parts import Names, an_event, choice, dropdown, events_of, slider
 from workbench.errors import WorkbenchError
 from workbench.metrics import segments as made
 from workbench.store.lake import LakeStore
@@ -71,7 +71,7 @@ def segments(
     known = [(name, name) for name in events]
     controls = {
         "saved": dropdown(_saved(bench), "people", ""),
-        "event": dropdown(known, "who did", event or events[0]),
+        "event": an_event(events, "who did", event),
         "at_least": widgets.BoundedIntText(value=at_least, min=1, max=made.MOST_TIMES, description="how often"),
         "within": slider(SPANS, within, "in the last"),
         "never": dropdown([("(nothing)", ""), *known], "and never", ""),
