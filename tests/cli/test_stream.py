@@ -40,11 +40,11 @@ def started(project, *words):
 
 def ran(project, *words):
     with started(project, *words) as process:
-        said = "".join(process.communicate(timeout=60))
+        said = "".join(process.communicate(timeout=120))
     return process.returncode, said
 
 
-def wait_until(happened, seconds=40):
+def wait_until(happened, seconds=120):
     until = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < until, "it did not happen in time"
@@ -65,7 +65,7 @@ def test_events_go_from_a_simulated_community_through_kafka_into_the_lake(projec
         wait_until(lambda: f"workbench_stream_events_total {float(sent)}" in _scraped(port))
         assert ran(project, "doctor", "--queue")[0] == 0
         stream.send_signal(signal.SIGTERM)
-        said, progress = stream.communicate(timeout=30)
+        said, progress = stream.communicate(timeout=120)
     assert stream.returncode == 0
     assert f"Stopped: {sent:,} new events of {sent:,} messages" in said
     assert f"{sent:,} messages" in progress
@@ -114,6 +114,6 @@ def test_a_slice_of_history_is_sent_again_in_disorder_and_counts_once(project, b
     with started(project, "stream") as stream:
         wait_until(lambda: lake.snapshot().version > 2)
         stream.send_signal(signal.SIGINT)
-        said, _ = stream.communicate(timeout=30)
+        said, _ = stream.communicate(timeout=120)
     assert stream.returncode == 0
     assert lake.snapshot().query("SELECT count(*) AS n FROM events")["n"].to_pylist() == [60]

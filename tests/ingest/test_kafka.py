@@ -61,7 +61,7 @@ def expected(*numbers):
     return sorted(f"e{number}" for number in numbers)
 
 
-def wait_until(happened, seconds=40):
+def wait_until(happened, seconds=120):
     until = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < until, "it did not happen in time"
@@ -94,7 +94,7 @@ class Running:
 
     def __exit__(self, *_):
         self.consumer.stop()
-        self.thread.join(timeout=30)
+        self.thread.join(timeout=120)
         assert not self.thread.is_alive()
 
 
@@ -117,7 +117,7 @@ class Child:
     def died(self):
         """Wait until it has killed itself."""
         try:
-            return self.process.wait(timeout=30) == -signal.SIGKILL
+            return self.process.wait(timeout=120) == -signal.SIGKILL
         finally:
             self.kill()
 
@@ -128,7 +128,7 @@ class Child:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        said, _ = self.process.communicate(timeout=30)
+        said, _ = self.process.communicate(timeout=120)
         return said
 
 

@@ -246,5 +246,5 @@ print(ClickHouseStore("chdb://{path}", create=False).snapshot().query("SELECT co
 
 def test_events_are_kept_in_a_folder(tmp_path):
     run = [sys.executable, "-c", ELSEWHERE.format(path=tmp_path / "house")]  # one process has one engine
-    said = subprocess.run(run, check=False, capture_output=True, text=True, timeout=60)
+    said = subprocess.run(run, check=False, capture_output=True, text=True, timeout=120)
     assert said.stdout.splitlines() == ["none True", "[{'n': 1}]"], said.stderr
