@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -59,6 +60,7 @@ class LakeSnapshot:
         self.people = people
         self._members = members
         self._engine: duckdb.DuckDBPyConnection | None = None
+        self._footers: dict[str, pq.FileMetaData] = {}
         self._lock = threading.Lock()
 
     @property
@@ -77,7 +79,7 @@ class LakeSnapshot:
         """Return what had been ingested by an instant; see `base.Snapshot.known`."""
         return LakeSnapshot(self.root, self.version, self.files, known_at=at, members=self._members, people=self.people)
 
-    @property
+    @cached_property
     def parts(self) -> int:
         """Into how many parts the people are divided; see `base.Snapshot.parts`. Some buckets are in each."""
         rows = sum(file.rows for file in self.files)
@@ -114,8 +116,11 @@ class LakeSnapshot:
             cursor.close()
 
     def _read(self, file: LakeFile, columns: Sequence[str]) -> pa.Table:
+        """Read columns of a file; where they lie in it is kept in mind, as a file never changes."""
         texts = [name for name in columns if STORED_EVENT.field(name).type == pa.string()]
-        with pq.ParquetFile(self.root / file.path, read_dictionary=texts) as opened:
+        known = self._footers.get(file.path)
+        with pq.ParquetFile(self.root / file.path, metadata=known, read_dictionary=texts) as opened:
+            self._footers[file.path] = opened.metadata
             return opened.read(columns, use_threads=False)
 
     def _seen(self, table: pa.Table) -> pa.Table:
