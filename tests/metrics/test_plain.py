@@ -58,6 +58,11 @@ def test_codes_of_one_column_are_added_up(snapshot):
     assert sorted(read(snapshot, both)["code"]) == [1, 1000, 1000, 1001]
 
 
+@pytest.mark.parametrize("code", [127, 128, 32_767, 32_768, 2**31, -128, -129])
+def test_a_code_of_any_size_comes_back_as_it_is(snapshot, code):
+    assert read(snapshot, [("kind", Codes("event_type", {"buy": code}, wanted=True))])["kind"] == [code]
+
+
 def test_bounds_are_those_of_questions(snapshot):
     bounds = {"since": minute(3), "until": minute(9)}
     assert sorted(read(snapshot, [], **bounds)["at"]) == [minute(3), minute(5)]

@@ -97,7 +97,8 @@ def _inside(at: NDArray[np.int64], plain: Plain) -> list[NDArray[np.bool_]]:
 def _looked_up(column: pa.ChunkedArray, codes: Codes) -> Column:
     """Look up the code of each text; each chunk has a dictionary of its own."""
     none = codes.other if codes.none is None else codes.none
-    kind = np.min_scalar_type(-max(map(abs, (*codes.codes.values(), codes.other, none, 1))))
+    largest = max(map(abs, (*codes.codes.values(), codes.other, none)))
+    kind = np.min_scalar_type(-largest - 1)  # a signed integer reaches one further down than up
     found = np.empty(len(column), dtype=kind)
     start = 0
     for chunk in column.chunks:

@@ -1,7 +1,7 @@
 """What each person did, in order: the rows behind every question that goes person by person.
 
 A store that keeps its events sorted by person hands them out part by part, almost in order; here they are brought
-into order and given to a kernel, while the store reads the next part.
+into order and given to a kernel, some parts side by side.
 """
 
 from __future__ import annotations
