@@ -70,16 +70,10 @@ def read(batch: Sequence[Fetched], *, now: datetime) -> Messages:
 def _at_once(values: Sequence[bytes | None], now: datetime) -> pa.Table | None:
     """Read messages all of which are events in the plainest form; `None` if one may not be.
 
-    They are read as lines. Each must be one line that begins and ends as an object does: no value can go on behind
-    such an end, so that as many values as lines means that each line is one.
+    They are read as lines: see `_lines`. As many values as lines means that each line is one.
     """
-    if None in values:
-        return None
-    lines = b"\n".join(values)  # type: ignore[arg-type]  # none is None
-    breaks = len(values) - 1
-    if lines.count(b"\n") != breaks or lines.count(b"}\n{") != breaks or lines[:1] != b"{" or lines[-1:] != b"}":
-        return None
-    if len(lines) > MAX_MESSAGE and any(len(value or b"") > MAX_MESSAGE for value in values):
+    lines = _lines(values)
+    if lines is None:
         return None
     try:
         if not lines.isascii():
@@ -91,6 +85,23 @@ def _at_once(values: Sequence[bytes | None], now: datetime) -> pa.Table | None:
         return None
     table = to_table(events)
     return table if _is_sound(table, now) else None
+
+
+def _lines(values: Sequence[bytes | None]) -> bytes | None:
+    """Put messages one under the other; `None` unless each is one line that begins and ends as an object does.
+
+    No value can go on behind such an end.
+    """
+    if None in values:
+        return None
+    lines = b"\n".join(values)  # type: ignore[arg-type]  # none is None
+    lengths = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]
+    if lines.count(b"\n") != len(values) - 1 or lengths.min() < len("{}") or lengths.max() > MAX_MESSAGE:
+        return None
+    ends = np.cumsum(lengths + 1) - 1
+    letters = np.frombuffer(lines, np.uint8)
+    plain = (letters[ends - lengths] == ord("{")).all() and (letters[ends - 1] == ord("}")).all()
+    return lines if plain else None
 
 
 def _is_sound(table: pa.Table, now: datetime) -> bool:
