@@ -13,11 +13,14 @@ from workbench.config import KafkaSettings
 from workbench.ingest import queues
 from workbench.ingest.consumer import Consumer
 from workbench.ingest.failpoints import NAMES, Failpoints
+from workbench.ingest.kafka import MAX_RECORDS
 from workbench.ingest.status import Limits, Status
 from workbench.store.lake import LakeStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+NEVER = 10**9
 
 
 def main(arguments: list[str]) -> None:
@@ -30,6 +33,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--instance")
     parser.add_argument("--session", type=float, default=10)
     parser.add_argument("--rows", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=0.1)
+    parser.add_argument("--core", type=int, help="run on this core alone")
     parser.add_argument("--maintain", type=int, default=20, help="batches after which the lake is sorted")
     parser.add_argument("--failpoint", choices=NAMES)
     parser.add_argument(
@@ -37,15 +42,18 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--passes", type=int, default=1, help="times that the failpoint is passed before")
     wanted = parser.parse_args(arguments)
+    if wanted.core is not None:
+        os.sched_setaffinity(0, {wanted.core})
     settings = KafkaSettings(
         brokers=wanted.brokers, client=wanted.client, group=f"group-{wanted.topic}", session_seconds=wanted.session
     )
+    maintain = {"maintain_batches": wanted.maintain} | ({"maintain_rows": NEVER} if wanted.maintain == NEVER else {})
     consumer = Consumer(
         lambda listener: queues.open_source(
-            settings, [wanted.topic], listener, instance=wanted.instance, max_records=wanted.rows
+            settings, [wanted.topic], listener, instance=wanted.instance, max_records=min(wanted.rows, MAX_RECORDS)
         ),
         LakeStore(wanted.lake),
-        limits=Limits(rows=wanted.rows, seconds=0.1, maintain_batches=wanted.maintain),
+        limits=Limits(rows=wanted.rows, seconds=wanted.seconds, **maintain),
         failpoints=Failpoints({wanted.failpoint: _once(wanted)} if wanted.failpoint else {}),
         progress=_say,
     )

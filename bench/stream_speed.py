@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-from bench.stream_world import World, percentile, stop
+from bench.stream_world import PARTITIONS, World, percentile, stop
 from workbench.ingest import queues
 from workbench.ingest.consumer import Consumer
 from workbench.store.live_open import BESIDE, open_live
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.store.base import Live
 
 EVENTS = 300_000
+MANY = 1_500_000
 PEERS = Path(__file__).parents[1] / ".cache" / "peers"
 
 BARE = """
@@ -276,22 +277,41 @@ def _resident(pid: int) -> float:
 
 
 def processes(broker: Broker, times: int, rng: random.Random) -> bool:
-    """Read the same with one process and with two that share it. Figure: 1.7x on two cores beside the broker."""
+    """Read the same with one process and with two that share it, each with a core of its own. Figure: 1.7x.
+
+    The broker has no third core here, so that what it takes is said beside.
+    """
     del rng
-    best = {1: 0.0, 2: 0.0}
-    for _ in range(max(1, times)):
-        for count in (1, 2):
-            with World(broker) as world:
-                world.send(EVENTS)
-                world.flush()
-                children = [world.child("--rows=20000", f"--maintain={10**9}") for _ in range(count)]
-                began = None
-                while (done := world.positions()) < EVENTS:
-                    began = began or ((time.perf_counter(), done) if done else None)
-                    time.sleep(0.02)
-                start, before = began or (time.perf_counter(), 0)
-                best[count] = max(best[count], (EVENTS - before) / (time.perf_counter() - start))
-                for child in children:
-                    stop(child)
-    print(f"processes: one {best[1]:,.0f} events/s, two {best[2]:,.0f}: {best[2] / best[1]:.2f}x (figure 1.7x)")
+    best, taken = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}
+    with World(broker) as world:
+        world.send(MANY)
+        world.flush()
+        for _ in range(max(1, times)):
+            for count in (1, 2):
+                world.renew("kafka-python")
+                rate, share = _together(world, count)
+                if rate > best[count]:
+                    best[count], taken[count] = rate, share
+    print(
+        f"processes: one on its core {best[1]:,.0f} events/s, two {best[2]:,.0f}: {best[2] / best[1]:.2f}x (1.7x);"
+        f" beside them the broker took {taken[1]:.0%} and {taken[2]:.0%} of a core"
+    )
     return best[2] >= 1.7 * best[1]
+
+
+def _together(world: World, count: int) -> tuple[float, float]:
+    """Read a topic with some processes; return events a second, and the share of a core that the broker took.
+
+    Joining is left out: the time runs from when each partition has moved until each is at its end.
+    """
+    more = ("--rows=100000", "--seconds=0.5", f"--maintain={10**9}", "--session=30")
+    children = [world.child(*more, f"--core={number}") for number in range(count)]
+    while not all(world.lake.position(f"{world.settings.events}-{number}") > 0 for number in range(PARTITIONS)):
+        time.sleep(0.05)
+    before, began, used = world.positions(), time.perf_counter(), world.broker.cpu_seconds()
+    while world.positions() < MANY:
+        time.sleep(0.1)
+    seconds, used = time.perf_counter() - began, world.broker.cpu_seconds() - used
+    for child in children:
+        stop(child)
+    return (MANY - before) / seconds, used / seconds

@@ -45,7 +45,7 @@ class World:
         self.poisoned = 0
         self.session = session
         self._outlet = queues.open_outlet(self.settings.model_copy(update={"client": "confluent"}), topic)
-        self._number = 0
+        self._number = self._lakes = 0
 
     def close(self) -> None:
         """Remove the lake."""
@@ -59,7 +59,18 @@ class World:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def send(self, count: int, *, poison: float = 0.0, rng: random.Random | None = None) -> None:
+    def renew(self, client: str) -> None:
+        """Begin with an empty lake, and read with a client."""
+        self._lakes += 1
+        self.lake = LakeStore(self.folder / f"lake-{self._lakes}")
+        group = f"{self.settings.events}-{self._lakes}"
+        self.settings = self.settings.model_copy(update={"client": client, "group": group})
+
+    def send_raw(self, value: bytes | None, *, key: bytes) -> None:
+        """Send what may be no event, and is in no ledger."""
+        self._outlet.send(value, key=key)
+
+    def send(self, count: int, *, poison: float = 0.0, rng: random.Random | None = None, **fields: object) -> None:
         """Write ids into the ledger, then send their events."""
         for _ in range(count):
             self._number += 1
@@ -69,7 +80,7 @@ class World:
                 continue
             event_id = f"e{self._number}"
             self.ledger.add(event_id)
-            self._outlet.send(event(event_id, self._number), key=b"%d" % (self._number % 997))
+            self._outlet.send(event(event_id, self._number, **fields), key=b"%d" % (self._number % 997))
 
     def flush(self) -> None:
         """Wait until the broker has everything that was sent."""

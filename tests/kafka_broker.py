@@ -91,6 +91,13 @@ class Broker:
     def is_ours(self) -> bool:
         return bool(self.command)
 
+    def cpu_seconds(self) -> float:
+        """Return how long it has kept a core busy; 0 for one that is not ours."""
+        if self.process is None:
+            return 0.0
+        user, system = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def partition(self, source: str) -> Path:
         """Return the folder of a partition's log."""
         return self.folder / "data" / source
