@@ -75,12 +75,13 @@ class Numbers(Positions):
 
     def __init__(self):
         super().__init__()
-        self.counted, self.rejected = Counter(), Counter()
+        self.counted, self.rejected, self.named = Counter(), Counter(), []
 
     def apply(self, events, *, moved, rejected, now):
         def keep():
             self.counted.update(events["event_id"].to_pylist())
             self.rejected.update(rejected)
+            self.named.append(dict(moved))
 
         self._move(moved, keep)
 

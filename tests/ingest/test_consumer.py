@@ -17,7 +17,7 @@ from workbench.ingest.failpoints import NAMES, Failpoints
 from workbench.ingest.status import Limits
 from workbench.store.lake import LakeStore
 
-QUICK = Limits(rows=60, seconds=0.01, watch_seconds=0.02, revoke_seconds=2, stuck_seconds=0.1)
+QUICK = Limits(rows=60, pause_seconds=0.01, seconds=0.01, watch_seconds=0.02, revoke_seconds=2, stuck_seconds=0.1)
 
 
 @pytest.fixture
@@ -147,6 +147,16 @@ def test_live_numbers_that_are_behind_are_brought_up_without_history_hearing_of_
     assert sorted(numbers.counted) == ids(*range(150, 250))
 
 
+def test_live_windows_wait_for_a_partition_that_has_messages_and_was_not_fetched_yet(history):
+    numbers = Numbers()
+    queue = Queue({"t-0": messages(0, 40), "t-1": messages(40, 80), "t-2": []})
+    queue.stuck = {"t-1"}
+    queue.script = [lambda source: source.assign("t-0", "t-1", "t-2")]
+    queue.silent = True
+    consume(queue, history, numbers, until=lambda: history.position("t-0") == 40)
+    assert numbers.named[0] == {"t-0": (0, 40), "t-1": (0, 0)}
+
+
 def test_live_numbers_that_are_new_are_given_the_last_hour_only(history):
     numbers = Numbers()
     queue = Queue({"t-0": messages(0, 200)})
@@ -220,7 +230,7 @@ def test_a_slow_store_holds_the_queue_back(history):
 
     history.append_all = slow
     queue = Queue({"t-0": messages(0, 1500)})
-    limits = Limits(rows=100, seconds=0.01)
+    limits = Limits(rows=100, seconds=0.01, pause_seconds=0.01)
     consumer_rows = []
     consume(queue, history, limits=limits, progress=lambda status: seen.append(status.state))
     consumer_rows = [table.num_rows for table in history.tables]

@@ -47,9 +47,7 @@ class Oracle:
     def apply(self, rows, *, moved, now):
         """Rows are (source, position, event)."""
         closed, edge = self.closed, self.edge
-        for source, (start, end) in moved.items():
-            if end > start or source not in self.seen_at:
-                self.seen_at[source] = now
+        self.seen_at.update(dict.fromkeys(moved, now))
         for source, _, event in rows:
             newest = min(micros(event.occurred_at), micros(now))
             self.watermarks[source] = max(self.watermarks.get(source, 0), newest)

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from workbench.ingest.writer import Outcome
     from workbench.store.base import Live
 
-PATIENCE: Final = 1.0
-"""Seconds to wait for the writer before partitions are paused: clients throw away what they fetched of one that is."""
-
 HORIZON: Final = timedelta(hours=1)
 """How far back live numbers go: what is older is not read again only for them."""
 
@@ -77,6 +74,7 @@ class Consumer:
         self._since = 0.0
         self._rows = self._bytes = 0
         self._unconfirmed: set[str] = set()
+        self._behind: set[str] = set()
         self._trouble: str | None = None
         self._paused = False
         self._moved_at: dict[str, float] = {}
@@ -141,7 +139,7 @@ class Consumer:
     def _turn(self, source: Source) -> None:
         """Go round once."""
         if self._is_full() and not self._paused:
-            self._writer.wait(PATIENCE)
+            self._writer.wait(self.limits.pause_seconds)
         self._finish(source)
         if self._unconfirmed:
             self._restart(source)
@@ -174,6 +172,7 @@ class Consumer:
             if not self._pending:
                 self._since = time.monotonic()
             self._starts.setdefault(each.source, following)
+            self._behind.discard(each.source)
             new = each.since(following)
             self._pending.append(new)
             self._rows, self._bytes = self._rows + len(new.values), self._bytes + new.nbytes
@@ -188,7 +187,7 @@ class Consumer:
         with self._lock:
             due = at_once or self._is_full() or time.monotonic() - self._since >= self.limits.seconds
             if self._pending and due and self._writer.is_idle:
-                self._writer.submit(Batch(self._pending, self._starts, self._since))
+                self._writer.submit(Batch(self._pending, self._starts, self._since, frozenset(self._behind)))
                 self._pending, self._starts = [], {}
                 self._rows = self._bytes = 0
 
@@ -259,6 +258,7 @@ class Consumer:
             self._rows = sum(len(each.values) for each in self._pending)
             self._bytes = sum(each.nbytes for each in self._pending)
             self._unconfirmed -= set(sources)
+            self._behind -= set(sources)
             for name in sources:
                 self._next.pop(name, None)
                 self._starts.pop(name, None)
@@ -274,6 +274,8 @@ class Consumer:
             self._forget(bounds.keys())
             offsets = {source: self._offset(source, bound) for source, bound in bounds.items()}
             self._next.update(offsets)
+            unread = {source for source, bound in bounds.items() if offsets[source] < bound.end}
+            self._behind |= unread - self._moved_at.keys()  # once: one that stays stuck must not hold them for ever
             self._moved_at.update(dict.fromkeys(offsets, time.monotonic()))
         return offsets
 

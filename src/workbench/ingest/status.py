@@ -14,6 +14,8 @@ class Limits:
         rows: Messages in a batch, at most but for what one fetch brings; as many again may wait behind it.
         nbytes: Bytes of their values.
         seconds: How long a message may wait for others to be written with.
+        pause_seconds: How long a full batch waits for the one before it until partitions are paused: clients throw
+            away what they have fetched of one that is.
         maintain_rows: Events after which what arrived is sorted.
         maintain_batches: The same in batches, which are a file each.
         stuck_seconds: How long a partition that has messages may give none before the connection is made anew.
@@ -24,6 +26,7 @@ class Limits:
     rows: int = 100_000
     nbytes: int = 64 << 20
     seconds: float = 0.5
+    pause_seconds: float = 1.0
     maintain_rows: int = 500_000
     maintain_batches: int = 300
     stuck_seconds: float = 30.0

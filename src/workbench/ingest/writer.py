@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -57,11 +57,13 @@ class Batch:
         fetched: The messages, those of one partition in order.
         starts: Per partition where the batch begins; the one before ended there.
         polled_at: When the first of them was fetched, by the clock of `time.monotonic`.
+        behind: Partitions that have messages which nobody has fetched yet: live windows stay open for them.
     """
 
     fetched: Sequence[Fetched]
     starts: Mapping[str, int]
     polled_at: float
+    behind: frozenset[str] = frozenset()
 
     @property
     def ends(self) -> dict[str, int]:
@@ -71,7 +73,8 @@ class Batch:
     def without(self, sources: Collection[str]) -> Batch:
         """Leave partitions out."""
         starts = {source: start for source, start in self.starts.items() if source not in sources}
-        return Batch([each for each in self.fetched if each.source not in sources], starts, self.polled_at)
+        kept = [each for each in self.fetched if each.source not in sources]
+        return replace(self, fetched=kept, starts=starts, behind=self.behind - set(sources))
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +264,8 @@ class Writer:
         if numbers is None:
             self.live.update({source: self.history[source] for source in batch.starts})
             return batch
+        unread = batch.behind & self.live.keys() - batch.starts.keys()
+        waiting = {source: (self.live[source], self.live[source]) for source in unread}
         while moved := _moved(batch, self.live):
             new = _after(found.events, batch, self.live)
             rejected = {
@@ -268,8 +273,9 @@ class Writer:
                 for source in moved
             }
             try:
-                self.persist(partial(numbers.apply, new, moved=moved, rejected=rejected, now=now))
+                self.persist(partial(numbers.apply, new, moved=moved | waiting, rejected=rejected, now=now))
             except StoreConflict:
+                waiting = {}  # it may have been one of these that others read by now
                 there = {source: self.persist(partial(numbers.position, source)) for source in moved}
                 behind = {source for source, (start, _) in moved.items() if there[source] < start}
                 self.live.update({source: at for source, at in there.items() if source not in behind})

@@ -26,7 +26,7 @@ A few positions without a message are nothing: queues mark the ends of transacti
 
 
 def move(state: State, moved: Mapping[str, tuple[int, int]], rejected: Mapping[str, int], *, now: int) -> None:
-    """Move the sources of a batch on."""
+    """Move the sources of a batch on; one that is only named, without a step, is waited for like the others."""
     for name, (start, end) in moved.items():
         source = state.sources.setdefault(name, Source(position=SOURCE_START, seen_at=now))
         if source.position != start:
@@ -37,8 +37,7 @@ def move(state: State, moved: Mapping[str, tuple[int, int]], rejected: Mapping[s
             raise StoreError(f"a batch of {name} ends at {end:,}, before it begins at {start:,}")
         source.position = end
         source.rejected += rejected.get(name, 0)
-        if end > start:
-            source.seen_at = max(source.seen_at, now)
+        source.seen_at = max(source.seen_at, now)
 
 
 def skip(state: State, batch: Batch, moved: Mapping[str, tuple[int, int]], rejected: Mapping[str, int]) -> None:
