@@ -130,8 +130,8 @@ def rebalances(broker: Broker, times: int, rng: random.Random) -> bool:
         total = world.verdict() + Counter({"unfinished": int(not finished)})
         sent = len(world.ledger)
     print(
-        f"rebalances: {times} with four consumers, {sent:,} events, {_told(total)}; {len(zombies)} were frozen in a commit"
-        f" past their session, and {refused} of these refused"
+        f"rebalances: {times} with four consumers, {sent:,} events, {_told(total)}; {len(zombies)} were frozen in a"
+        f" commit past their session, and {refused} of these refused"
     )
     return not any(total.values()) and refused == len(zombies)
 
