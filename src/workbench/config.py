@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     )
     retention_days: int = Field(default=365, ge=1, description="Age at which `workbench lake expire` drops events.")
     vacuum_grace_hours: float = Field(
-        24, ge=0, description="How long replaced files stay for readers of older versions."
+        24, ge=0, le=26, description="How long replaced files stay for readers of older versions."
     )
     churn_days: int = Field(
         default=28, ge=1, description="Days without an event after which a person counts as churned."

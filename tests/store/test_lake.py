@@ -211,6 +211,26 @@ def test_vacuum_leaves_what_a_reader_may_still_need(lake):
         LakeStore(lake.path).snapshot(version=1).query("SELECT * FROM events")
 
 
+@pytest.mark.parametrize("grace", [-1, 27, float("nan")])
+def test_vacuum_promises_no_longer_grace_than_the_log_remembers(lake, grace):
+    with pytest.raises(InvalidArgument, match="0 to 26"):
+        lake.vacuum(grace_hours=grace)
+
+
+def test_the_log_of_versions_long_past_is_trimmed_and_the_newest_open_as_before(lake):
+    for number in range(230):
+        lake.append_all(STORED_EVENT.empty_table(), moved={"t-0": (number, number + 1)})
+    newest = lake.snapshot().data_version
+    assert maintenance.trim_log(lake.root, versions=100) == 99  # all before the checkpoint
+    assert maintenance.trim_log(lake.root, versions=100) == 0
+    assert (lake.position("t-0"), lake.snapshot().data_version) == (230, newest)
+    assert lake.snapshot(version=120)
+    with pytest.raises(InvalidArgument, match="no longer kept"):
+        lake.snapshot(version=20)
+    lake.append_all(STORED_EVENT.empty_table(), moved={"t-0": (230, 231)})
+    assert lake.position("t-0") == 231
+
+
 def test_a_full_disk_keeps_nothing_of_the_batch(lake, monkeypatch):
     def full(table, path, **_):
         Path(path).write_bytes(b"half")

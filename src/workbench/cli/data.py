@@ -160,7 +160,7 @@ def expire(
 def vacuum(
     *,
     grace_hours: Annotated[
-        float | None, typer.Option(help="Keep what younger versions need; the settings' if not given.", min=0)
+        float | None, typer.Option(help="Keep what younger versions need; the settings' if not given.", min=0, max=26)
     ] = None,
     store: StoreOption = None,
 ) -> None:

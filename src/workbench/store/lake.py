@@ -24,6 +24,9 @@ LAYOUT: Final = 1
 
 _LAYOUT_APP: Final = "workbench.layout"
 _PARTITIONS: Final = ["month", "bucket"]
+_CONFIGURATION: Final = {"delta.deletedFileRetentionDuration": f"interval {maintenance.LONGEST_GRACE} hours"}
+"""How long the log remembers when a file went: a stream makes and sorts away some 100,000 a day."""
+
 _TABLE: Final = pa.schema([*STORED_EVENT, ("month", pa.string()), ("bucket", pa.int32())])
 
 
@@ -107,7 +110,9 @@ class LakeStore:
     def maintain(self, *, full: bool = False) -> int:
         """Sort what has arrived into its cells and drop repeated events; see `base.Store.maintain`."""
         runs = 1 if full else maintenance.RUNS
-        return maintenance.compact(self._table, self.root, runs=runs, commit=commit)
+        dropped = maintenance.compact(self._table, self.root, runs=runs, commit=commit)
+        maintenance.trim_log(self.root)
+        return dropped
 
     def expire(self, *, before: datetime) -> int:
         """Drop the events that occurred before an instant; return how many.
@@ -140,7 +145,13 @@ class LakeStore:
         with files.disk_full_named(self.path):
             self.root.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(
-                self.root, _TABLE, mode="ignore", name="events", partition_by=_PARTITIONS, commit_properties=layout
+                self.root,
+                _TABLE,
+                mode="ignore",
+                name="events",
+                partition_by=_PARTITIONS,
+                configuration=_CONFIGURATION,
+                commit_properties=layout,
             )
 
 

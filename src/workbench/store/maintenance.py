@@ -14,7 +14,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
-from workbench.errors import StoreConflict
+from workbench.errors import InvalidArgument, StoreConflict
 from workbench.store import arrivals, duck, files
 
 if TYPE_CHECKING:
@@ -33,8 +33,13 @@ RUNS: Final = 4
 BATCH: Final = 500_000
 """About how many arrived events are sorted into cells at once: this bounds memory."""
 
-_APP: Final = "workbench.maintenance"
+VERSIONS: Final = 2_000
+"""How many versions can be opened again at least: those that a stream makes in about 20 minutes."""
 
+LONGEST_GRACE: Final = 26
+"""Hours for which the log remembers when a file went; a daily job that leaves a day of grace needs no more."""
+
+_APP: Final = "workbench.maintenance"
 
 BULK: Final = 200_000
 """From this many events on, a batch is sorted into cells at once and never lies in the tail."""
@@ -116,7 +121,13 @@ def expire(opened: Callable[[], DeltaTable], root: Path, *, before: datetime, co
 
 
 def vacuum(table: DeltaTable, root: Path, *, grace_hours: float) -> list[Path]:
-    """Delete files that no version younger than the grace needs, those of killed writers included."""
+    """Delete files that no version younger than the grace needs, those of killed writers included.
+
+    Raises:
+        InvalidArgument: The grace is longer than the log remembers.
+    """
+    if not 0 <= grace_hours <= LONGEST_GRACE:
+        raise InvalidArgument(f"grace_hours must be 0 to {LONGEST_GRACE}, as long as is remembered, got {grace_hours}")
     listed = table.vacuum(
         retention_hours=max(0, int(grace_hours)), dry_run=True, enforce_retention_duration=False, full=True
     )
@@ -125,6 +136,23 @@ def vacuum(table: DeltaTable, root: Path, *, grace_hours: float) -> list[Path]:
     for path in gone:
         path.unlink(missing_ok=True)
     return gone
+
+
+def trim_log(root: Path, *, versions: int = VERSIONS) -> int:
+    """Delete the log of versions that are long past; return how many files that were.
+
+    Every commit adds a file to the log, and opening the newest version takes longer the more there are: a stream
+    commits some 100,000 times a day. The newest versions can be opened as before, back to a checkpoint.
+    """
+    log = root / "_delta_log"
+    numbered = {path: int(path.name[:20]) for path in log.iterdir() if path.name[:20].isdigit()}
+    checkpoints = [number for path, number in numbered.items() if path.name.endswith(".checkpoint.parquet")]
+    past = max(numbered.values(), default=0) - versions
+    oldest = max((number for number in checkpoints if number <= past), default=0)
+    gone = [path for path, number in numbered.items() if number < oldest]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
 
 
 def _older(path: Path, instant: float) -> bool:
