@@ -11,6 +11,7 @@ import logging
 import random
 import time
 
+from bench import stream_dashboard
 from bench import stream_reliability as reliability
 from bench import stream_speed as speed
 from bench.stream_world import a_broker
@@ -27,6 +28,7 @@ STORIES = {
     "latency": (speed.latency, 30),
     "memory": (speed.memory, 10),
     "processes": (speed.processes, 3),
+    "dashboard": (stream_dashboard.dashboard, 60),
 }
 
 

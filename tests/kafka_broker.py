@@ -31,10 +31,10 @@ POM = f"""\
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{secure_listener}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{secure_listener}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
 log.dirs={folder}/data
@@ -50,6 +50,16 @@ log.cleaner.enable=false
 auto.create.topics.enable=false
 message.max.bytes=8388608
 """
+SECURE = """\
+listener.name.secure.ssl.keystore.location={folder}/broker.p12
+listener.name.secure.ssl.keystore.type=PKCS12
+listener.name.secure.ssl.keystore.password={password}
+listener.name.secure.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+listener.name.secure.plain.sasl.jaas.config={modules}.plain.PlainLoginModule required user_{user}="{password}";
+listener.name.secure.scram-sha-512.sasl.jaas.config={modules}.scram.ScramLoginModule required;
+"""
+MODULES = "org.apache.kafka.common.security"
+USER, PASSWORD = "analytics", "only-for-tests"
 JVM = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 
@@ -65,6 +75,7 @@ class Broker:
         address: `host:port`.
         kind: What it is, for the head of the test report.
         command: How it was started; empty for one that is not ours.
+        secure: Where it speaks TLS and asks who one is; `None` where it does not.
     """
 
     address: str
@@ -72,6 +83,12 @@ class Broker:
     command: list[str] = field(default_factory=list)
     folder: Path | None = None
     process: subprocess.Popen | None = None
+    secure: str | None = None
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate by which the secure address is known."""
+        return self.folder / "broker.pem"
 
     def start(self) -> None:
         """Start it, again if need be, on the data it has."""
@@ -151,14 +168,45 @@ def _apache(port: int) -> Broker:
             raise NoBroker("no Maven to get Apache Kafka with")
         _fetch(jars, mvn)
     folder = Path(tempfile.mkdtemp(prefix="workbench-kafka-"))
+    secure = f"localhost:{_free_port()}" if _certified(folder) else None
+    text = PROPERTIES.format(
+        port=port,
+        controller=_free_port(),
+        folder=folder,
+        secure_listener=f",SECURE://{secure}" if secure else "",
+    )
+    if secure:
+        text += SECURE.format(folder=folder, user=USER, password=PASSWORD, modules=MODULES)
     properties = folder / "server.properties"
-    properties.write_text(PROPERTIES.format(port=port, controller=_free_port(), folder=folder))
+    properties.write_text(text)
     jvm = [java, *JVM, "-cp", f"{jars}/*"]
     identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     storage = ["kafka.tools.StorageTool", "format", "--standalone", "-t", identity, "-c", str(properties)]
-    subprocess.run([*jvm, *storage], check=True, capture_output=True)
-    started = Broker(f"127.0.0.1:{port}", f"Apache Kafka {VERSION}", [*jvm, "kafka.Kafka", str(properties)], folder)
-    return _running(started)
+    scram = ["--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"]
+    subprocess.run([*jvm, *storage, *scram], check=True, capture_output=True)
+    command = [*jvm, "kafka.Kafka", str(properties)]
+    return _running(Broker(f"127.0.0.1:{port}", f"Apache Kafka {VERSION}", command, folder, secure=secure))
+
+
+def _certified(folder: Path) -> bool:
+    """Make a key and its certificate for localhost, where Java's tool for it is."""
+    keytool = shutil.which("keytool")
+    if keytool is None:
+        return False
+    store = [
+        "-keystore",
+        str(folder / "broker.p12"),
+        "-storetype",
+        "PKCS12",
+        "-storepass",
+        PASSWORD,
+        "-alias",
+        "broker",
+    ]
+    kind = ["-keyalg", "EC", "-dname", "CN=localhost", "-ext", "SAN=dns:localhost", "-validity", "2"]
+    for action in (["-genkeypair", *kind], ["-exportcert", "-rfc", "-file", str(folder / "broker.pem")]):
+        subprocess.run([keytool, *action, *store], check=True, capture_output=True)
+    return True
 
 
 def _running(started: Broker) -> Broker:
