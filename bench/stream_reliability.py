@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from operator import gt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,8 +120,8 @@ def rebalances(broker: Broker, times: int, rng: random.Random) -> bool:
                 frozen = ("--failpoint=before_history", f"--passes={rng.randrange(3)}", "--freeze")
                 children[number] = world.child(f"--maintain={NEVER}", *(frozen if act == "freeze" else ()))
                 if act == "freeze" and _is_frozen(children[number], patience=15):
-                    zombies.append(children[number])
-                    time.sleep(4.5)
+                    if _taken_over(world):
+                        zombies.append(children[number])
                     children[number].send_signal(signal.SIGCONT)
         finished = world.wait()
         refused += sum(_fenced(stop(child)) > 0 for child in children if child in zombies)
@@ -134,6 +135,12 @@ def rebalances(broker: Broker, times: int, rng: random.Random) -> bool:
         f" commit past their session, and {refused} of these refused"
     )
     return not any(total.values()) and refused == len(zombies)
+
+
+def _taken_over(world: World) -> bool:
+    """Wait until each partition was moved on, whoever had read it before."""
+    before = world.positions_by_partition()
+    return _until(lambda: all(map(gt, world.positions_by_partition(), before)), 30) < 30
 
 
 def _is_frozen(process: subprocess.Popen, *, patience: float) -> bool:

@@ -125,8 +125,12 @@ class World:
 
     def positions(self) -> int:
         """Return how many offsets of all partitions are committed."""
+        return sum(self.positions_by_partition())
+
+    def positions_by_partition(self) -> list[int]:
+        """Return where each partition is committed."""
         table = self.lake._table()
-        return sum(table.transaction_version(f"{self.settings.events}-{n}") or 0 for n in range(PARTITIONS))
+        return [table.transaction_version(f"{self.settings.events}-{number}") or 0 for number in range(PARTITIONS)]
 
     def wait(self, *, seconds: float = 120) -> bool:
         """Wait until all that was sent is committed."""
