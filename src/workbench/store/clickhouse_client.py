@@ -59,7 +59,7 @@ ON_CLUSTER: Final = {
 """More settings of whoever writes to several servers."""
 
 TOKEN: Final = "insert_deduplication_token"
-TIMEOUT: Final = 300.0
+TIMEOUT: Final = 300
 """Seconds after which a server that says nothing is taken to be away."""
 
 _MANY: Final = 1_000
@@ -88,7 +88,7 @@ class Address:
     password: str = field(default="", repr=False)
     database: str = DATABASE
     secure: bool = False
-    timeout: float = TIMEOUT
+    timeout: int = TIMEOUT
 
     def __str__(self) -> str:
         return f"clickhouse://{self.host}:{self.port}/{self.database}" if self.host else f"chdb://{self.path}"
@@ -114,10 +114,10 @@ def address(dsn: str) -> Address:
         parts = urlsplit(dsn)
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
         secure = options.pop("secure", "false") == "true"
-        port, timeout = parts.port or (8443 if secure else 8123), float(options.pop("timeout", TIMEOUT))
+        port, timeout = parts.port or (8443 if secure else 8123), int(options.pop("timeout", TIMEOUT))
     except ValueError:
         scheme, options = "", {}
-    if scheme != "clickhouse" or options or not parts.hostname:
+    if scheme != "clickhouse" or options or not parts.hostname or timeout < 1:
         raise InvalidArgument(
             "a ClickHouse is named chdb://path or clickhouse://user:password@host:8443/database?secure=true, "
             f"got {_without_password(dsn)!r}"
