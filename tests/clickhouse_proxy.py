@@ -71,7 +71,7 @@ class Proxy:
                     time.sleep(proxy.late)
                 self._answer(status, headers, answer)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815 - as http.server names it
 
             def _body(self):
                 if self.headers.get("Transfer-Encoding") != "chunked":

@@ -50,9 +50,7 @@ def small_batches(monkeypatch):
 
 
 def count(store):
-    (row,) = (
-        store.snapshot().query("SELECT count(*) AS n, count(DISTINCT event_id) AS ids FROM events").to_pylist()
-    )
+    (row,) = store.snapshot().query("SELECT count(*) AS n, count(DISTINCT event_id) AS ids FROM events").to_pylist()
     return row["n"], row["ids"]
 
 

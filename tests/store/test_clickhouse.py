@@ -214,7 +214,15 @@ def test_a_mistake_in_a_question_is_explained(house):
 
 @pytest.mark.parametrize(
     "dsn",
-    ["", "chdb://", "mysql://host/db", "clickhouse://", "clickhouse://u:hush@host:x/db", "clickhouse://u:hush@h/?a=1", "clickhouse://u:hush@h/?timeout=0"],
+    [
+        "",
+        "chdb://",
+        "mysql://host/db",
+        "clickhouse://",
+        "clickhouse://u:hush@host:x/db",
+        "clickhouse://u:hush@h/?a=1",
+        "clickhouse://u:hush@h/?timeout=0",
+    ],
 )
 def test_what_names_no_clickhouse_is_refused_without_its_password(dsn):
     with pytest.raises(InvalidArgument, match="a ClickHouse is named") as refusal:

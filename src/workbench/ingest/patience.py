@@ -35,7 +35,7 @@ class Patient:
         self,
         store: Destination,
         *,
-        tell: Callable[[str], None] = lambda _: None,
+        tell: Callable[[str], object] = lambda _: None,
         patience: float | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,12 +14,13 @@ from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNo
 from workbench.store import clickhouse_client as talk
 from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
 from workbench.store.clickhouse_log import LEASE_SECONDS, Head, Log
-from workbench.store.clickhouse_schema import Schema, Shape
+from workbench.store.clickhouse_schema import Schema, Shape, migrations
 from workbench.store.clickhouse_snapshot import ClickHouseSnapshot, seen
 from workbench.store.event_keys import event_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from workbench.store.clickhouse_schema import Migration
 
@@ -60,6 +60,10 @@ class ClickHouseStore:
 
     A batch is seen when it is complete, so that rows of a write that was cut off are never counted. Batches become
     complete in the order of their numbers. Before that each looks for its ids in all earlier ones.
+
+    Attributes:
+        where: Its address.
+        migrated: What was done to its tables when it was opened.
     """
 
     def __init__(
@@ -85,13 +89,19 @@ class ClickHouseStore:
         self._lock = threading.Lock()
         self._settings = {**talk.WRITE, **(talk.ON_CLUSTER if self._shape.cluster else {})}
         self._writer = talk.connect(self.where, self._settings)
-        self._log = Log(self._do, self._select, lease=LEASE_SECONDS if self.where.host else ALONE_SECONDS)
         self._reader = talk.connect(self.where, talk.READ)
-        if create:
-            self._refuse_skew()
-            self.migrate()
-        elif self.schema.version() == 0:
-            raise StoreNotFound(f"no events in {self.where}: ingest a file first, with `workbench ingest FILE`")
+        self.migrated: list[Migration] = []
+        self._log = Log(self._do, self._select, lease=LEASE_SECONDS if self.where.host else ALONE_SECONDS)
+        try:
+            self._prepare(create=create)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """Where it is, without a password."""
+        return str(self.where)
 
     @property
     def schema(self) -> Schema:
@@ -191,8 +201,19 @@ class ClickHouseStore:
 
     def close(self) -> None:
         """Let go of the engine: one in this process holds its folder."""
-        self._reader.close()
-        self._writer.close()
+        talk.close(self._reader, self.where)
+        talk.close(self._writer, self.where)
+
+    def _prepare(self, *, create: bool) -> None:
+        """Make the tables, or refuse those that are not as they must be."""
+        version = self.schema.version()
+        if create:
+            self._refuse_skew()
+            self.migrated = self.migrate()
+        elif version == 0:
+            raise StoreNotFound(f"no events in {self.where}: ingest a file first, with `workbench ingest FILE`")
+        elif version < len(migrations()):
+            raise StoreError(f"the tables of {self.where} are of an older Workbench: run `workbench migrate`")
 
     def _commit(self, events: pa.Table, moved: Mapping[str, tuple[int, int]]) -> int:
         """Claim a batch, write its rows, wait for its turn, look again, and say that it is complete."""

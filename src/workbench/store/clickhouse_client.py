@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from workbench.errors import InvalidArgument, StoreError
+from workbench.store import alone
 from workbench.store.clickhouse_errors import named, refuse_old
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ ON_CLUSTER: Final = {
 }
 """More settings of whoever writes to several servers."""
 
-TOKEN: Final = "insert_deduplication_token"
+ONCE: Final = "insert_deduplication_token"
+"""The setting that names an insert, so that it counts once."""
+
 TIMEOUT: Final = 300
 """Seconds after which a server that says nothing is taken to be away."""
 
@@ -148,6 +151,8 @@ def connect(where: Address, settings: Mapping[str, str]) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - an extra, and heavy
     except ImportError as error:
         raise StoreError(f"{where} needs an extra: pip install 'workbench[clickhouse]'") from error
+    if not where.host and where.path != MEMORY:
+        alone.hold(where.path)
     with named(where):
         if not where.host:
             return clickhouse_connect.get_client(interface="chdb", path=where.path, settings=dict(settings))
@@ -168,17 +173,24 @@ def connect(where: Address, settings: Mapping[str, str]) -> Client:
     return client
 
 
+def close(client: Client, where: Address) -> None:
+    """Let go of it: of the engine in this process, when the last of its clients is closed."""
+    client.close()
+    if not where.host and where.path != MEMORY:
+        alone.release(where.path)
+
+
 def command(client: Client, where: Address, sql: str, params: Mapping[str, object], *, token: str = "") -> None:
     """Run a statement that returns nothing; of several with the same token only the first one counts."""
     text, bound = binding(sql, params)
     with named(where):
-        client.command(text, parameters=bound, settings={TOKEN: token} if token else None)
+        client.command(text, parameters=bound, settings={ONCE: token} if token else None)
 
 
 def insert(client: Client, where: Address, table: str, rows: pa.Table, *, token: str) -> None:
     """Add rows to a table; of several inserts with the same token only the first one counts."""
     with named(where):
-        client.insert_arrow(table, rows, settings={TOKEN: token})
+        client.insert_arrow(table, rows, settings={ONCE: token})
 
 
 def select(client: Client, where: Address, sql: str, params: Mapping[str, object]) -> pa.Table:
@@ -241,7 +253,7 @@ def _bound(name: str, value: object) -> tuple[str, dict[str, object]]:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Many 64-bit integers, which travel as bytes in the statement itself: as a value they are too long for a server."""
+    """Many 64-bit integers, which travel as bytes in the statement itself: a server takes no value so long."""
 
     numbers: NDArray[np.int64] | NDArray[np.uint64]
 

@@ -141,7 +141,7 @@ SETTINGS non_replicated_deduplication_window = 1000;
 )
 _APPLIED: Final = f"SELECT max(number) AS number FROM {LOG} WHERE kind = 'done'"  # noqa: S608 - own name
 _OWNER: Final = f"SELECT writer FROM {LOG} WHERE number = $number AND kind = $kind ORDER BY at LIMIT 1"  # noqa: S608
-_SAY: Final = f"INSERT INTO {LOG} (number, kind, writer) SELECT $number, $kind, $writer"  # noqa: S608 - own name
+_SAY: Final = f"INSERT INTO {LOG} (number, kind, writer) SELECT $number, $kind, $writer"
 
 
 class Schema:

@@ -15,7 +15,8 @@ _START: Final = tuple(
     np.uint64(word) for word in (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 )
 _LAST: Final = np.uint64(0xFF)
-_SHIFTS: Final = tuple(np.uint64(8 * place) for place in range(8))
+_WORD: Final = 8
+_SHIFTS: Final = tuple(np.uint64(8 * place) for place in range(_WORD))
 
 
 def event_keys(event_ids: pa.ChunkedArray) -> NDArray[np.uint64]:
@@ -67,14 +68,14 @@ def _hash(text: NDArray[np.uint8], edges: NDArray[np.int64], keys: NDArray[np.ui
         last = np.uint64(end - begin) << np.uint64(56)
         while place <= end:
             word = np.uint64(0)
-            for byte in range(min(8, end - place)):
+            for byte in range(min(_WORD, end - place)):
                 word |= np.uint64(text[place + byte]) << _SHIFTS[byte]
-            word |= last if end - place < 8 else np.uint64(0)
+            word |= last if end - place < _WORD else np.uint64(0)
             d ^= word
             a, b, c, d = _round(a, b, c, d)
             a, b, c, d = _round(a, b, c, d)
             a ^= word
-            place += 8
+            place += _WORD
         c ^= _LAST
         for _ in range(4):
             a, b, c, d = _round(a, b, c, d)
