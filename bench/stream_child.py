@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from workbench.config import KafkaSettings
 from workbench.ingest import queues
-from workbench.ingest.consumer import Consumer, Limits, Status
+from workbench.ingest.consumer import Consumer
 from workbench.ingest.failpoints import NAMES, Failpoints
+from workbench.ingest.status import Limits, Status
 from workbench.store.lake import LakeStore
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from bench.stream_speed import BARE, rate
 from bench.stream_world import POISON, World, percentile, stop
 from workbench.events import EVENT_TABLE
 from workbench.ingest import queues, rejects
-from workbench.ingest.consumer import Consumer, Limits, Status
+from workbench.ingest.consumer import Consumer
 from workbench.ingest.failpoints import NAMES
+from workbench.ingest.status import Limits, Status
 from workbench.simulate import community, feed
 from workbench.store.lake import LakeStore
 

@@ -52,7 +52,8 @@ OURS = """
 import sys, tempfile, threading, time
 from workbench.config import KafkaSettings
 from workbench.ingest import queues
-from workbench.ingest.consumer import Consumer, Limits
+from workbench.ingest.consumer import Consumer
+from workbench.ingest.status import Limits
 from workbench.store.lake import LakeStore
 from workbench.store.live_open import BESIDE, open_live
 brokers, topic, wanted, client = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
@@ -70,10 +71,10 @@ with tempfile.TemporaryDirectory() as folder:
         source.poll = timed
         return source
     numbers = open_live(BESIDE, lake=lake.path)
-    consumer = Consumer(opened, lake, numbers, limits=Limits(maintain_batches=10**9))
+    consumer = Consumer(opened, lake, numbers, limits=Limits(maintain_batches=10**9, maintain_rows=10**9))
     def watch():
-        while sum(lake.position(f"{topic}-{n}") for n in range(4)) < wanted:
-            time.sleep(0.05)
+        while consumer.status().read < wanted:
+            time.sleep(0.02)
         done.extend((time.perf_counter(), time.process_time()))
         consumer.stop()
     threading.Thread(target=watch).start()

@@ -12,8 +12,9 @@ from tests.ingest.queue import History, Numbers, Queue, message
 from workbench.errors import SourceError, StoreCorrupt, StoreFull
 from workbench.ingest import ledger, rejects
 from workbench.ingest.base import Gap
-from workbench.ingest.consumer import Consumer, Limits
+from workbench.ingest.consumer import Consumer
 from workbench.ingest.failpoints import NAMES, Failpoints
+from workbench.ingest.status import Limits
 from workbench.store.lake import LakeStore
 
 QUICK = Limits(rows=60, seconds=0.01, watch_seconds=0.02, revoke_seconds=2, stuck_seconds=0.1)

@@ -15,8 +15,9 @@ from tests.ingest.queue import message
 from workbench.config import KafkaSettings
 from workbench.errors import SourceError
 from workbench.ingest import health, ledger, queues, rejects
-from workbench.ingest.consumer import Consumer, Limits
+from workbench.ingest.consumer import Consumer
 from workbench.ingest.kafka import KafkaOutlet
+from workbench.ingest.status import Limits
 from workbench.store import files
 from workbench.store.lake import LakeStore
 

@@ -61,6 +61,8 @@ GOOD = st.builds(
     properties=st.sampled_from([{}, {"a": [1, {"b": "}\n{"}]}, {"text": "日本 \u2028"}]),
     occurred_at=st.sampled_from(["2026-11-01T09:00:00Z", "2026-11-01T09:00:00.123456+02:00", "2026-11-01T09:00:00"]),
 )
+OLDER = GOOD.map(lambda value: value.replace(b'"occurred_at"', b'"timestamp"'))
+STRAY = GOOD.map(lambda value: value[:-1] + b', "campaign": "spring"}')
 HOSTILE = st.one_of(st.sampled_from([value for _, value, _ in POISON]), st.binary(max_size=20), st.none())
 TORN = st.sampled_from(
     [
@@ -77,7 +79,7 @@ TORN = st.sampled_from(
 )
 
 
-@given(values=st.lists(st.one_of(GOOD, TORN, HOSTILE), max_size=8))
+@given(values=st.lists(st.one_of(GOOD, OLDER, STRAY, TORN, HOSTILE), max_size=8))
 @example(values=[message(1), message(2).replace(b"Z", b"")])
 def test_messages_read_together_are_what_each_is_alone(values):
     same(values)

@@ -4,7 +4,7 @@ import urllib.request
 from collections import Counter
 
 from workbench.ingest import telemetry
-from workbench.ingest.consumer import Status
+from workbench.ingest.status import Status
 
 
 def scraped(port):

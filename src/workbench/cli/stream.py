@@ -19,7 +19,8 @@ from workbench.cli.lakes import StoreOption, open_place
 if TYPE_CHECKING:
     from types import FrameType
 
-    from workbench.ingest.consumer import Consumer, Status
+    from workbench.ingest.consumer import Consumer
+    from workbench.ingest.status import Status
 
 _MEMBERS: Final = "data/members"
 
@@ -47,7 +48,8 @@ def stream(
     Start it again, or several times at once: processes share the partitions, and each goes on where the store stands.
     """
     from workbench.ingest import announce, members, queues  # noqa: PLC0415
-    from workbench.ingest.consumer import Consumer, Limits  # noqa: PLC0415
+    from workbench.ingest.consumer import Consumer  # noqa: PLC0415
+    from workbench.ingest.status import Limits  # noqa: PLC0415
     from workbench.store.live_open import of_settings  # noqa: PLC0415
 
     given = {"brokers": brokers, "events": topic, "group": group, "client": client}

@@ -52,7 +52,7 @@ class Fetched:
     @property
     def nbytes(self) -> int:
         """Bytes of all values."""
-        return sum(len(value) for value in self.values if value)
+        return sum(map(len, filter(None, self.values)))
 
     def since(self, offset: int) -> Fetched:
         """Leave out what stands before an offset."""

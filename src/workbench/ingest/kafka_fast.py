@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from itertools import groupby
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -64,6 +65,7 @@ class KafkaSource:
         """
         self._settings, self._brokers, self._listener = settings, settings.brokers, listener
         self._max_records = max_records
+        self._topic = topics[0] if len(topics) == 1 else None
         self._next: dict[str, int] = {}
         self._failure: Exception | None = None
         self._consumer = Consumer(
@@ -82,6 +84,7 @@ class KafkaSource:
                 "topic.metadata.refresh.interval.ms": 5_000,
                 "fetch.wait.max.ms": 250,
                 "queued.max.messages.kbytes": 64 << 10,
+                "fetch.queue.backoff.ms": 20,  # not a second of silence each time its queue was full
                 "check.crcs": True,
             },
             logger=_log,
@@ -98,16 +101,15 @@ class KafkaSource:
         if self._failure is not None:  # raised by the listener, which runs inside of consume
             failure, self._failure = self._failure, None
             raise failure
-        torn = self._torn(messages)
-        good = [message for message in messages if message.error() is None]
+        faults = [message for message in messages if message.error() is not None]
+        torn = self._torn(faults)
+        good = [message for message in messages if message.error() is None] if faults else messages
         return [*self._fetched(good, torn), *self._stepped_over(torn)]
 
-    def _torn(self, messages: list[Any]) -> dict[str, str]:
+    def _torn(self, faults: list[Any]) -> dict[str, str]:
         """Find the partitions that cannot be read on, with what the library says; fail at an error that stays."""
         torn: dict[str, str] = {}
-        for error, message in ((message.error(), message) for message in messages):
-            if error is None:
-                continue
+        for error, message in ((message.error(), message) for message in faults):
             if error.code() in _FATAL or error.fatal():
                 raise SourceError(f"{self._brokers} refuses: {error.str()}")
             if error.code() in _TORN and message.topic() is not None:
@@ -119,15 +121,25 @@ class KafkaSource:
 
         Of a torn partition only what follows on the last one counts: the library takes damaged bytes for offsets.
         """
-        for (topic, partition), some in groupby(messages, lambda each: (each.topic(), each.partition())):
-            batch, source = list(some), source_of(topic, partition)
+        for source, some in self._by_partition(messages):
+            start = self._next.get(source, 0)
+            batch = some
             if source in torn:
-                start = self._next.get(source, 0)
-                batch = [each for number, each in enumerate(batch) if each.offset() == start + number]
+                batch = [each for number, each in enumerate(some) if each.offset() == start + number]
             if batch:
                 offsets = [message.offset() for message in batch]
                 self._next[source] = offsets[-1] + 1
                 yield Fetched(source, offsets, [message.value() for message in batch], offsets[-1] + 1)
+
+    def _by_partition(self, messages: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+        """Split where the partition changes; of one topic by its number alone, which is much quicker."""
+        for partition, some in groupby(messages, methodcaller("partition")):
+            batch = list(some)
+            if self._topic is not None:
+                yield source_of(self._topic, partition), batch
+                continue
+            for topic, those in groupby(batch, methodcaller("topic")):
+                yield source_of(topic, partition), list(those)
 
     def _stepped_over(self, torn: Mapping[str, str]) -> list[Fetched]:
         """Read torn partitions on behind what cannot be read; kafka-python knows where that is."""

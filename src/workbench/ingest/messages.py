@@ -1,20 +1,30 @@
 """Messages of a queue read as events: many at once where all of them are good, else one by one.
 
-Both ways give the same: `events.parse` is what decides, and whatever is not plainly an event goes through it.
+All ways give the same: `events.parse` is what decides, and whatever is not plainly an event goes through it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.events import CLOCK_SKEW, EARLIEST, EVENT_TABLE, MAX_MESSAGE, SCHEMA_VERSION, Event, parse, to_table
+from workbench.events import (
+    ALIASES,
+    CLOCK_SKEW,
+    EARLIEST,
+    EVENT_TABLE,
+    MAX_MESSAGE,
+    SCHEMA_VERSION,
+    Event,
+    parse,
+    to_table,
+)
 from workbench.ingest.batches import SLICE, Rejected
 from workbench.ingest.lines import KEPT_BYTES
 from workbench.store.base import as_stored
@@ -22,6 +32,8 @@ from workbench.store.base import as_stored
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from numpy.typing import NDArray
 
     from workbench.events import Reject
     from workbench.ingest.base import Fetched
@@ -33,6 +45,10 @@ class Messages:
 
     events: pa.Table
     rejected: dict[str, list[Rejected]]
+
+
+_Found = tuple[pa.Table, "Sequence[int]", "Sequence[tuple[int, Reject, int]]"]
+"""Events, which of the messages they are, and which are none: their number, why, and their real size."""
 
 
 def read(batch: Sequence[Fetched], *, now: datetime) -> Messages:
@@ -49,15 +65,11 @@ def read(batch: Sequence[Fetched], *, now: datetime) -> Messages:
     tables, kept, rejected = [EVENT_TABLE.empty_table()], list[int](), dict[str, list[Rejected]]()
     for start in range(0, len(values), SLICE):
         part = values[start : start + SLICE]
-        table = _at_once(part, now)
-        if table is not None:
-            kept.extend(range(start, start + len(part)))
-        else:
-            table, numbers, faults = _one_by_one(part, now)
-            kept.extend(start + number for number in numbers)
-            for number, reject, size in faults:
-                source = batch[came_from[start + number]].source
-                rejected.setdefault(source, []).append(Rejected(int(offsets[start + number]), reject, size))
+        table, numbers, faults = _at_once(part, now) or _sorted_out(part, now)
+        kept.extend(start + number for number in numbers)
+        for number, reject, size in faults:
+            source = batch[came_from[start + number]].source
+            rejected.setdefault(source, []).append(Rejected(int(offsets[start + number]), reject, size))
         tables.append(table)
     rows = np.array(kept, dtype=np.int64)
     events = pa.concat_tables(tables).combine_chunks()
@@ -67,57 +79,93 @@ def read(batch: Sequence[Fetched], *, now: datetime) -> Messages:
     return Messages(as_stored(located, ingested_at=now), rejected)
 
 
-def _at_once(values: Sequence[bytes | None], now: datetime) -> pa.Table | None:
+def _at_once(values: Sequence[bytes | None], now: datetime) -> _Found | None:
     """Read messages all of which are events in the plainest form; `None` if one may not be.
 
-    They are read as lines. Each must be one line that begins and ends as an object does: no value can go on behind
-    such an end, so that as many values as lines means that each line is one.
+    They are read as lines: see `_lines`. As many values as lines means that each line is one.
     """
-    if None in values:
-        return None
-    lines = b"\n".join(values)  # type: ignore[arg-type]  # none is None
-    breaks = len(values) - 1
-    if lines.count(b"\n") != breaks or lines.count(b"}\n{") != breaks or lines[:1] != b"{" or lines[-1:] != b"}":
-        return None
-    if len(lines) > MAX_MESSAGE and any(len(value or b"") > MAX_MESSAGE for value in values):
+    lines = _lines(values)
+    if lines is None:
         return None
     try:
         if not lines.isascii():
             lines.decode()
-        events = _DECODER.decode_lines(lines)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        events = _decoder(values).decode_lines(lines)
+    except _NOT_PLAIN:
         return None
     if len(events) != len(values):
         return None
     table = to_table(events)
-    return table if _is_sound(table, now) else None
+    return (table, range(len(events)), ()) if _sound(table, now).all() else None
 
 
-def _is_sound(table: pa.Table, now: datetime) -> bool:
-    """Whether all events keep the rules that types cannot say: see `events.parse`."""
-    times = pc.min_max(table["occurred_at"])
-    return bool(
-        times["min"].as_py() >= EARLIEST
-        and times["max"].as_py() <= now + CLOCK_SKEW
-        and pc.max(table["schema_version"]).as_py() <= SCHEMA_VERSION
-        and pc.all(pc.is_finite(table["value"]), min_count=0).as_py()
-        and pc.all(pc.starts_with(table["properties"], "{")).as_py()
-    )
+def _lines(values: Sequence[bytes | None]) -> bytes | None:
+    """Put messages one under the other; `None` unless each is one line that begins and ends as an object does.
+
+    No value can go on behind such an end.
+    """
+    if None in values:
+        return None
+    lines = b"\n".join(values)  # type: ignore[arg-type]  # none is None
+    lengths = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]
+    if lines.count(b"\n") != len(values) - 1 or lengths.min() < len("{}") or lengths.max() > MAX_MESSAGE:
+        return None
+    ends = np.cumsum(lengths + 1) - 1
+    letters = np.frombuffer(lines, np.uint8)
+    plain = (letters[ends - lengths] == ord("{")).all() and (letters[ends - 1] == ord("}")).all()
+    return lines if plain else None
 
 
-def _one_by_one(
-    values: Sequence[bytes | None], now: datetime
-) -> tuple[pa.Table, list[int], list[tuple[int, Reject, int]]]:
-    """Read messages; return the events, which messages they were, and which were none, with their real size."""
-    events, numbers, faults = list[Event](), list[int](), list[tuple[int, "Reject", int]]()
+def _sorted_out(values: Sequence[bytes | None], now: datetime) -> _Found:
+    """Read messages some of which may be no events: what is not plainly one is left to `events.parse`."""
+    events, numbers, doubtful = list[Event](), list[int](), list[int]()
+    decode = _decoder(values).decode
     for number, value in enumerate(values):
-        found = parse(value or b"", now=now)
-        if isinstance(found, Event):
-            events.append(found)
+        try:
+            if value is None or len(value) > MAX_MESSAGE or not value.isascii():
+                raise UnicodeError
+            events.append(decode(value))
             numbers.append(number)
-        else:
-            faults.append((number, _kept(found), len(value or b"")))
-    return to_table(events), numbers, faults
+        except _NOT_PLAIN:
+            doubtful.append(number)
+    table, order = to_table(events), np.array(numbers, np.int64)
+    if not (sound := _sound(table, now)).all():
+        doubtful += order[~sound].tolist()
+        table, order = table.filter(pa.array(sound)), order[sound]
+    parsed = {number: parse(values[number] or b"", now=now) for number in sorted(doubtful)}
+    good = {number: found for number, found in parsed.items() if isinstance(found, Event)}
+    if good:
+        order = np.concatenate([order, np.array([*good], np.int64)])
+        places = np.argsort(order)
+        table, order = pa.concat_tables([table, to_table([*good.values()])]).take(places), order[places]
+    faults = [
+        (number, _kept(found), len(values[number] or b""))
+        for number, found in parsed.items()
+        if not isinstance(found, Event)
+    ]
+    return table, order.tolist(), faults
+
+
+def _decoder(values: Sequence[bytes | None]) -> msgspec.json.Decoder[Any]:
+    """Choose by the first message: producers name the time one way or the other."""
+    first = values[0] or b""
+    return _ALIASED if b'"timestamp"' in first and b'"occurred_at"' not in first else _DECODER
+
+
+def _sound(table: pa.Table, now: datetime) -> NDArray[np.bool_]:
+    """Say of each event whether it keeps the rules that types cannot say: see `events.parse`."""
+    occurred_at, value = table["occurred_at"], table["value"]
+    sound = pc.and_(
+        pc.and_(
+            pc.greater_equal(occurred_at, pa.scalar(EARLIEST, occurred_at.type)),
+            pc.less_equal(occurred_at, pa.scalar(now + CLOCK_SKEW, occurred_at.type)),
+        ),
+        pc.and_(
+            pc.and_(pc.less_equal(table["schema_version"], SCHEMA_VERSION), pc.starts_with(table["properties"], "{")),
+            pc.fill_null(pc.is_finite(value), True),
+        ),
+    )
+    return np.asarray(sound.to_numpy(), dtype=bool)
 
 
 def _kept(reject: Reject) -> Reject:
@@ -127,4 +175,13 @@ def _kept(reject: Reject) -> Reject:
     return msgspec.structs.replace(reject, original=reject.original[:KEPT_BYTES])
 
 
+_ALIAS_OF: Final = {name: alias for alias, name in ALIASES.items()}
+
+
+class _Aliased(Event, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, rename=_ALIAS_OF.get):
+    """An event whose producer says `timestamp`."""
+
+
 _DECODER: Final = msgspec.json.Decoder(Event)
+_ALIASED: Final = msgspec.json.Decoder(_Aliased)
+_NOT_PLAIN: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from workbench.ingest.consumer import Status
+    from workbench.ingest.status import Status
 
 HOST: Final = "127.0.0.1"
 STATES: Final = ("joining", "reading", "waiting", "paused", "stopped")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -129,6 +130,11 @@ class Writer:
     def submit(self, batch: Batch) -> None:
         """Begin to write a batch; `outcome` must have been taken before."""
         self._work = self._thread.submit(self._write, batch)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a batch that is being written is done, or for some seconds."""
+        if self._work is not None:
+            wait_for([self._work], timeout=seconds)
 
     def outcome(self, *, wait: float = 0.0) -> Outcome | None:
         """Return what became of the batch, once; `None` if there is none, or not after some seconds.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ def user_keys(user_ids: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(keys).take(encoded.indices)])
 
 
+@lru_cache(maxsize=1 << 17)  # a stream brings the same people again and again
 def user_key(user_id: str) -> int:
     """Hash one user id."""
     digest = hashlib.blake2b(user_id.encode(), digest_size=8).digest()
