@@ -2,7 +2,8 @@
 
 ClickHouse has no transactions over several statements. It does promise one thing: of inserts with the same
 deduplication token only the first counts. So who wants to say something about batch N inserts it with a token made
-of N, and reads back who was first. A batch is *claimed*, then its rows are written, then it is *complete*, or *given up*.
+of N, and reads back who was first. A batch is *claimed*, then its rows are written, then it is *complete*, or *given
+up*.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ _COLUMNS: Final = ", ".join(STORED_EVENT.names)
 _BEGIN: Final = re.compile(r"(?P<head>(?:\s|--[^\n]*\n)*)(?P<with>WITH\s+)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ClickHouseSnapshot:
     """The events that were there up to one batch. Safe to ask from several threads.
 
