@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -153,6 +154,8 @@ def connect(where: Address, settings: Mapping[str, str]) -> Client:
         raise StoreError(f"{where} needs an extra: pip install 'workbench[clickhouse]'") from error
     if not where.host and where.path != MEMORY:
         alone.hold(where.path)
+    for name in ("clickhouse_connect", "urllib3"):
+        logging.getLogger(name).addHandler(logging.NullHandler())  # what goes wrong is raised, and said once
     with named(where):
         if not where.host:
             return clickhouse_connect.get_client(interface="chdb", path=where.path, settings=dict(settings))
