@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound
 from workbench.store import clickhouse_client as talk
+from workbench.store import event_ids as ids
 from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
 from workbench.store.clickhouse_log import LEASE_SECONDS, Head, Log
 from workbench.store.clickhouse_schema import Schema, Shape, migrations
@@ -264,17 +264,15 @@ class ClickHouseStore:
     def _new(self, events: pa.Table, head: Head) -> pa.Table:
         """Keep the first ingested of each `event_id`, if the store has none of it."""
         keys = event_keys(events["event_id"])
-        if len(np.unique(keys)) < len(keys):
-            events = _first_of_each(events)
-            keys = event_keys(events["event_id"])
+        kept = ids.first_of_each(events, keys)
         condition, bound = seen(head)
         there: list[Any] = []
         for start in range(0, len(keys) if head.batch else 0, KEYS_AT_ONCE):
             some = talk.Packed(keys[start : start + KEYS_AT_ONCE])
             there += self._select(_THERE.format(seen=condition), {"keys": some, **bound})["event_id"].to_pylist()
-        if not there:
-            return events
-        return events.filter(pc.invert(pc.is_in(events["event_id"], pa.array(there, pa.string()))))
+        if there:
+            kept &= ids.not_among(events, keys, there)
+        return events if kept.all() else events.filter(pa.array(kept))
 
     def _overlaps(self, batch: int, head: Head, *, after: int) -> bool:
         """Tell whether a batch has an id that came with those after the one that it was compared with."""
@@ -306,11 +304,3 @@ class ClickHouseStore:
 
     def _select(self, sql: str, params: Mapping[str, object]) -> pa.Table:
         return talk.select(self._writer, self.where, sql, params)
-
-
-def _first_of_each(events: pa.Table) -> pa.Table:
-    """Keep the first ingested of each `event_id`."""
-    ordered = events.sort_by([(name, "ascending") for name in ("ingested_at", "source", "position")])
-    codes = pc.dictionary_encode(ordered["event_id"].combine_chunks()).indices.to_numpy()
-    _, first = np.unique(codes, return_index=True)
-    return ordered.take(pa.array(np.sort(first)))

@@ -63,6 +63,9 @@ ON_CLUSTER: Final = {
 ONCE: Final = "insert_deduplication_token"
 """The setting that names an insert, so that it counts once."""
 
+PIECE_ROWS: Final = 250_000
+"""Rows that travel at once: of more, the copies of them take longer than their way."""
+
 TIMEOUT: Final = 300
 """Seconds after which a server that says nothing is taken to be away."""
 
@@ -191,9 +194,10 @@ def command(client: Client, where: Address, sql: str, params: Mapping[str, objec
 
 
 def insert(client: Client, where: Address, table: str, rows: pa.Table, *, token: str) -> None:
-    """Add rows to a table; of several inserts with the same token only the first one counts."""
-    with named(where):
-        client.insert_arrow(table, rows, settings={ONCE: token})
+    """Add rows to a table, some at a time; of several inserts with the same token only the first one counts."""
+    for number, start in enumerate(range(0, rows.num_rows, PIECE_ROWS)):
+        with named(where):
+            client.insert_arrow(table, rows.slice(start, PIECE_ROWS), settings={ONCE: f"{token}-{number}"})
 
 
 def select(client: Client, where: Address, sql: str, params: Mapping[str, object]) -> pa.Table:
