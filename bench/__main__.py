@@ -1,11 +1,11 @@
-"""Run one bench, or all: `python -m bench [imports|ingest|run|kills|questions|stream|live] [options]`."""
+"""Run one bench, or all: `python -m bench [imports|ingest|run|kills|questions|stream|live|cluster] [options]`."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-BENCHES = ("imports", "ingest", "run", "kills", "questions", "stream", "live")
+BENCHES = ("imports", "ingest", "run", "kills", "questions", "stream", "live", "cluster")
 
 
 def main() -> int:

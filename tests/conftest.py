@@ -8,6 +8,7 @@ import socket
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import clickhouse_server as houses
 from tests import kafka_broker
 
 # The same examples on every run, so that a red suite is about the change at hand; new ones are looked for with
@@ -46,5 +47,16 @@ def broker():
     started.close()
 
 
+@pytest.fixture(scope="session")
+def clickhouse_server():
+    """Give the ClickHouse server of this session, over HTTP; every test leaves it empty."""
+    try:
+        started = houses.server()
+    except houses.NoServer as error:
+        pytest.skip(f"no ClickHouse server: {error}")
+    yield started
+    started.close()
+
+
 def pytest_report_header():
-    return f"kafka: {kafka_broker.chosen()}"
+    return [f"kafka: {kafka_broker.chosen()}", f"clickhouse: {houses.chosen()}"]

@@ -23,6 +23,9 @@ from workbench.bench import Bench
 from workbench.config import Settings
 from workbench.errors import WorkbenchError
 from workbench.events import EVENT_TABLE, Event
+from workbench.models.features import features
+from workbench.models.forecast import daily
+from workbench.models.labels import outcomes
 from workbench.store.clickhouse import ClickHouseStore
 from workbench.store.lake import LakeStore
 from workbench.store.memory import MemoryStore
@@ -321,6 +324,20 @@ def test_open_journeys_have_the_same_risk(house):
         for name in ("frame", "calibration"):
             assert_equal(in_utc(getattr(one, name)), in_utc(getattr(other, name)))
         assert asdict(one.score) == pytest.approx(asdict(other.score), rel=1e-9)
+
+
+@settings(max_examples=EXAMPLES, phases=PHASES)
+@given(table=tables())
+def test_what_models_learn_from_is_the_same(house, table):
+    house.clear()
+    house.load(table)
+    one, other = (store.snapshot() for store in (MemoryStore(table), house))
+    for cutoff in (NIGHTS[0] + timedelta(hours=20, microseconds=1), NIGHTS[1] + timedelta(hours=3)):
+        assert_equal(*(features(snapshot, cutoff).X for snapshot in (one, other)))
+        span = {"since": cutoff - timedelta(days=2), "until": cutoff}
+        assert_equal(*(outcomes(snapshot, **span) for snapshot in (one, other)))
+    for metric in ("active_users", "messages"):
+        assert_equal(*(daily(snapshot, metric, timezone="Europe/Berlin")[0] for snapshot in (one, other)))
 
 
 def test_every_question_of_a_bench_is_asked():

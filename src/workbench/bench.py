@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from workbench import config
 from workbench.errors import InvalidArgument, StoreNotFound
@@ -30,8 +30,8 @@ from workbench.metrics import stickiness as sticky
 from workbench.metrics.live import LiveNumbers
 from workbench.metrics.live_check import live_check
 from workbench.store.frame import store_of_frame
-from workbench.store.lake import LakeStore
 from workbench.store.live_open import of_settings
+from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from workbench.models.predictor import UserBehaviorPredictor
     from workbench.models.score import Predictions
     from workbench.models.training import Training
-    from workbench.store.base import Readable, Snapshot
+    from workbench.store.base import Place, Readable, Snapshot
     from workbench.store.live import LiveStore
 
 
@@ -108,15 +108,15 @@ class Bench:
         Raises:
             InvalidArgument: The name cannot be used, or this bench asks a frame.
         """
-        saved_segments.save(self._lake().control, name, segment, now=datetime.now(UTC))
+        saved_segments.save(self._place().control, name, segment, now=datetime.now(UTC))
 
     def segments(self) -> dict[str, Segment]:
         """Return the segments that were saved, by name."""
-        return saved_segments.load_all(self._lake().control)
+        return saved_segments.load_all(self._place().control)
 
     def segment(self, name: str) -> Segment:
         """Return the segment that was saved by a name; one that was not is an error that suggests the nearest."""
-        return saved_segments.load(self._lake().control, name)
+        return saved_segments.load(self._place().control, name)
 
     def refresh(self) -> Bench:
         """Move to the newest version; return the bench itself. A bench of a segment asks anew who is of it."""
@@ -144,9 +144,9 @@ class Bench:
 
         from workbench.ingest.files import ingest  # noqa: PLC0415
 
-        lake = self._lake()
+        place = self._place()
         source = path if str(path) == "-" else config.resolved(path)
-        summary = ingest(lake, source, mapping=mapping, format=format, progress=tqdm)
+        summary = ingest(place, source, mapping=mapping, format=format, progress=tqdm)
         self.refresh()
         return summary
 
@@ -322,16 +322,21 @@ class Bench:
         file.parent.mkdir(parents=True, exist_ok=True)
         frame.to_parquet(file)
 
-    def _lake(self) -> LakeStore:
-        if not isinstance(self.store, LakeStore):
+    def _place(self) -> Place:
+        if not self.keeps:
             raise InvalidArgument("nothing can be added to a frame: open a lake with wb.open()")
-        return self.store
+        return cast("Place", self.store)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether events can be added and segments be kept: in a lake or a database, not beside a frame."""
+        return hasattr(self.store, "control")
 
     def _live_store(self) -> LiveStore:
-        if not isinstance(self.store, LakeStore):
+        if not self.keeps:
             raise StoreNotFound("a frame has no live numbers: open a lake with wb.open()")
         if self._live is None:
-            self._live = of_settings(self.settings, self.store.path, create=False)
+            self._live = of_settings(self.settings, self._place().path, create=False)
         return self._live
 
     @property
@@ -349,22 +354,22 @@ def open_(
     create: bool = True,
     settings: Settings | None = None,
 ) -> Bench:
-    """Open a lake.
+    """Open a lake, or a database.
 
     Args:
-        store: Its folder; the one of the settings when not given.
-        version: Pin the bench to this version of the lake; the newest when not given.
-        create: Make an empty lake where there is none yet.
+        store: The folder of a lake, `clickhouse://…` or `chdb://folder`; that of the settings when not given.
+        version: Pin the bench to this version of its events; the newest when not given.
+        create: Make an empty one where there is none yet.
         settings: Instead of those of `workbench.yaml` and the environment.
 
     Raises:
-        StoreNotFound: There is no lake, and `create` is false.
-        StoreError: The folder holds something else, or a lake of a newer Workbench.
+        StoreNotFound: There is none, and `create` is false.
+        StoreError: The folder holds something else, or a lake of a newer Workbench; or no database answers.
         InvalidArgument: There is no such version.
     """
     settings = settings or config.load()
-    lake = LakeStore(config.resolved(store or settings.store), create=create)
-    return Bench(lake, settings, snapshot=lake.snapshot(version=version))
+    opened = open_store(store, settings, create=create)
+    return Bench(opened, settings, snapshot=opened.snapshot(version=version))
 
 
 def from_frame(frame: Any, *, user: str, event: str, time: str, settings: Settings | None = None) -> Bench:  # noqa: ANN401

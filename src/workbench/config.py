@@ -6,8 +6,10 @@ in any sub-folder mean the same lake.
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -16,8 +18,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from workbench.errors import InvalidSettings
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 SETTINGS_FILE: Final = "workbench.yaml"
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+_STORE: Final = "WORKBENCH_STORE"
 _MARKS: Final = (SETTINGS_FILE, "pipeline.yaml")
 
 
@@ -67,7 +73,15 @@ class Settings(BaseSettings):
         env_prefix="WORKBENCH_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
-    store: str = Field("data/lake", description="Where events live: the folder of a lake.")
+    store: str = Field(
+        "data/lake", description="Where events live: the folder of a lake, `clickhouse://…`, or `chdb://folder`."
+    )
+    cluster: str = Field(
+        "", description="Name of the cluster in ClickHouse's own configuration; empty for a single server."
+    )
+    control: Path = Field(
+        Path("data/control"), description="Folder of the control state of a database; that of a lake is in the lake."
+    )
     models: Path = Field(Path("data/models"), description="Folder of the model registry.")
     products: Path = Field(
         Path("data/products"), description="Folder of what the pipeline's tasks leave for each other."
@@ -76,7 +90,9 @@ class Settings(BaseSettings):
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "UTC", description="Time zone of naive dates, and of the days and weeks that people are counted by."
     )
-    retention_days: int = Field(default=365, ge=1, description="Age at which `workbench lake expire` drops events.")
+    retention_days: int = Field(
+        default=365, ge=1, description="Age at which events expire: `workbench lake expire` drops them."
+    )
     vacuum_grace_hours: float = Field(
         24, ge=0, le=26, description="How long replaced files stay for readers of older versions."
     )
@@ -173,6 +189,19 @@ def root() -> Path:
 def resolved(path: str | Path) -> Path:
     """Take a relative path from the project's folder."""
     return root() / Path(path).expanduser()
+
+
+@contextmanager
+def store_of_children(where: str) -> Iterator[None]:
+    """Let the processes that are started meanwhile have this store by their settings, with its password."""
+    before = os.environ.get(_STORE)
+    os.environ[_STORE] = where
+    try:
+        yield
+    finally:
+        os.environ.pop(_STORE)
+        if before is not None:
+            os.environ[_STORE] = before
 
 
 def _explained(error: ValidationError) -> str:

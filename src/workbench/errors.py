@@ -49,7 +49,7 @@ class StoreError(WorkbenchError):
 
 
 class StoreNotFound(StoreError):
-    """There is no lake at the path, or no live numbers beside it."""
+    """There is no lake at the path, no such database, or no live numbers beside it."""
 
 
 class StoreTooNew(StoreError):
@@ -58,6 +58,10 @@ class StoreTooNew(StoreError):
 
 class StoreFull(StoreError):
     """The disk that holds the lake has no space left; nothing of the batch was written."""
+
+
+class StoreAway(StoreError):
+    """The database of the store does not answer, or has too much to do; what is asked may be asked again."""
 
 
 class StoreConflict(StoreError):

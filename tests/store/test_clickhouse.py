@@ -1,4 +1,4 @@
-"""The store on ClickHouse, asked on the real engine in this process."""
+"""The store on ClickHouse, on two real engines: in this process, and a server over HTTP."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ HOUR = timedelta(hours=1)
 COUNT = "SELECT count(*) AS n FROM events"
 
 
-@pytest.fixture(scope="module")
-def engine():
-    store = ClickHouseStore("chdb://:memory:")
+@pytest.fixture(scope="module", params=["chdb", "http"])
+def engine(request):
+    dsn = "chdb://:memory:" if request.param == "chdb" else request.getfixturevalue("clickhouse_server").dsn
+    store = ClickHouseStore(dsn)
     yield store
+    store.clear()
     store.close()
 
 
@@ -102,9 +104,13 @@ def test_a_snapshot_never_changes(house):
 
 def test_rows_of_a_write_that_was_cut_off_are_not_seen_and_not_kept(house):
     append(house, {"ann": "view:0"})
-    house._do("INSERT INTO events SELECT * EXCEPT batch REPLACE 'x' AS event_id, 2 AS batch FROM events")
+    cut_off = "INSERT INTO events SELECT * EXCEPT batch REPLACE 'x' AS event_id, 2 AS batch FROM events"
+    house._do(cut_off, {})
     assert count(house.snapshot()) == 1
     append(house, {"bob": "view:0"}, start=1)
+    assert house.snapshot().head.given_up == (2,)
+    house.maintain()
+    assert house._select("SELECT DISTINCT batch FROM events ORDER BY 1", {})["batch"].to_pylist() == [1, 3]
     assert house.snapshot().query("SELECT DISTINCT user_id FROM events ORDER BY 1")["user_id"].to_pylist() == [
         "ann",
         "bob",
@@ -130,7 +136,7 @@ def test_some_people_are_seen_alone(house):
 
 
 def test_the_parts_of_the_people_are_everybody_once(house, monkeypatch):
-    monkeypatch.setattr("workbench.store.clickhouse.FEW", 10)
+    monkeypatch.setattr("workbench.store.clickhouse_snapshot.FEW", 10)
     append(house, {f"p{number}": "view:0 buy:1" for number in range(40)})
     snapshot = house.snapshot()
     parts = [
@@ -208,7 +214,15 @@ def test_a_mistake_in_a_question_is_explained(house):
 
 @pytest.mark.parametrize(
     "dsn",
-    ["", "chdb://", "mysql://host/db", "clickhouse://", "clickhouse://u:hush@host:x/db", "clickhouse://u:hush@h/?a=1"],
+    [
+        "",
+        "chdb://",
+        "mysql://host/db",
+        "clickhouse://",
+        "clickhouse://u:hush@host:x/db",
+        "clickhouse://u:hush@h/?a=1",
+        "clickhouse://u:hush@h/?timeout=0",
+    ],
 )
 def test_what_names_no_clickhouse_is_refused_without_its_password(dsn):
     with pytest.raises(InvalidArgument, match="a ClickHouse is named") as refusal:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workbench import __version__
-from workbench.cli import data, jobs, live, send, stream
+from workbench.cli import data, jobs, live, send, stores, stream
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ jobs.add_to(app)
 stream.add_to(app)
 send.add_to(app)
 live.add_to(app)
+stores.add_to(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workbench import config
-from workbench.cli.lakes import StoreOption, open_lake
+from workbench.cli.lakes import StoreOption, open_place
 from workbench.cli.live import health_lines
 from workbench.cli.send import send_community
 from workbench.cli.show import columns
 from workbench.errors import InvalidArgument, SourceError, StoreCorrupt
+from workbench.store.lake import LakeStore
 
 if TYPE_CHECKING:
-    from workbench.store.lake import LakeStore
+    from workbench.store.base import Place
 
 rejects = typer.Typer(no_args_is_help=True, help="Messages that were no events: why, and how to try them again.")
 lake = typer.Typer(no_args_is_help=True, help="Housekeeping of the lake: layout, expiry, free disk space.")
@@ -84,7 +85,7 @@ def ingest(
     from workbench.ingest.files import ingest as ingest_  # noqa: PLC0415
 
     bar = partial(tqdm, disable=None)  # none where the output is not a terminal
-    summary = ingest_(open_lake(store, create=True), path, mapping=mapping, format=format, progress=bar)
+    summary = ingest_(open_place(store, create=True), path, mapping=mapping, format=format, progress=bar)
     typer.echo(summary.reading())
 
 
@@ -98,7 +99,7 @@ def list_rejects(
     """List messages that were set aside, the newest first."""
     from workbench.ingest import rejects as room  # noqa: PLC0415
 
-    found = room.list_(open_lake(store).control, reason=reason, limit=limit)
+    found = room.list_(open_place(store).control, reason=reason, limit=limit)
     if not found:
         typer.echo("No rejects.")
         return
@@ -113,7 +114,7 @@ def show_reject(
     """Print one message as it came, and why it is no event."""
     from workbench.ingest import rejects as room  # noqa: PLC0415
 
-    found = room.show(open_lake(store).control, reject_id)
+    found = room.show(open_place(store).control, reject_id)
     typer.echo(f"{found.reason}: {found.detail}\n{found.name}, position {found.position}, {found.size_bytes:,} bytes\n")
     typer.echo(found.original)
 
@@ -128,7 +129,7 @@ def replay_rejects(
     """Try messages that were set aside again; what is an event now goes into the lake, once."""
     from workbench.ingest import rejects as room  # noqa: PLC0415
 
-    typer.echo(room.replay(open_lake(store), reason=reason, mapping=mapping).reading())
+    typer.echo(room.replay(open_place(store), reason=reason, mapping=mapping).reading())
 
 
 @lake.command("compact", epilog="Example: workbench lake compact --full")
@@ -138,7 +139,7 @@ def compact(
     store: StoreOption = None,
 ) -> None:
     """Sort what has arrived by user and time, and drop repeated events."""
-    dropped = open_lake(store).maintain(full=full)
+    dropped = open_place(store).maintain(full=full)
     typer.echo(f"Compacted; {dropped:,} repeated events dropped.")
 
 
@@ -152,7 +153,7 @@ def expire(
 ) -> None:
     """Drop events older than the retention; importing old exports never drops anything by itself."""
     before = datetime.now(UTC) - timedelta(days=days or config.load().retention_days)
-    dropped = open_lake(store).expire(before=before)
+    dropped = open_place(store).expire(before=before)
     typer.echo(f"{dropped:,} events from before {before:%Y-%m-%d %H:%M} UTC dropped.")
 
 
@@ -166,7 +167,7 @@ def vacuum(
 ) -> None:
     """Delete files that no version inside the grace needs."""
     grace = config.load().vacuum_grace_hours if grace_hours is None else grace_hours
-    gone = open_lake(store).vacuum(grace_hours=grace)
+    gone = open_place(store).vacuum(grace_hours=grace)
     typer.echo(f"{len(gone):,} files deleted.")
 
 
@@ -179,25 +180,17 @@ def doctor(
     queue: Annotated[bool, typer.Option("--queue", help="Also ask Kafka how far behind the lake is.")] = False,
     store: StoreOption = None,
 ) -> None:
-    """Say how the lake is; with --scrub, whether any of its files is damaged; with --queue, whether the stream flows.
+    """Say how the store is; with --scrub, whether any file of a lake is damaged; with --queue, if the stream flows.
 
     Exit 1 if a file is damaged, no broker answers, or a partition with messages does not move.
     """
-    opened = open_lake(store)
+    opened = open_place(store)
     snapshot = opened.snapshot()
-    waiting = sum(file.rows for file in snapshot.files if file.in_tail)
-    size = sum(file.size for file in snapshot.files) / 1e6
-    typer.echo(f"lake      {opened.path}\nversion   {snapshot.data_version}")
-    typer.echo(f"files     {len(snapshot.files):,}, {size:,.1f} MB, {waiting:,} events not sorted yet")
-    if scrub:
-        damaged = opened.scrub()
-        for path, wrong in damaged.items():
-            typer.echo(f"damaged   {path}: {wrong}")
-        if damaged:
-            raise StoreCorrupt(
-                f"{len(damaged)} of {len(snapshot.files)} files are damaged: restore them, or ingest into a new lake"
-            )
-        typer.echo(f"scrubbed  {len(snapshot.files):,} files, every byte is as it was committed")
+    typer.echo(f"store     {opened.name}\nversion   {snapshot.data_version}")
+    if isinstance(opened, LakeStore):
+        _files(opened, scrub=scrub)
+    elif scrub:
+        raise InvalidArgument("only a lake is scrubbed: ClickHouse checks the sums of its parts at every read")
     (row,) = snapshot.query(_SPAN).to_pylist()
     typer.echo(f"events    {row['events']:,}")
     if row["events"]:
@@ -208,12 +201,27 @@ def doctor(
         _queue(opened)
 
 
-def _queue(lake: LakeStore) -> None:
+def _files(lake: LakeStore, *, scrub: bool) -> None:
+    """Say how the files of a lake are; look at every byte of them if `scrub`."""
+    files = lake.snapshot().files
+    waiting, size = sum(file.rows for file in files if file.in_tail), sum(file.size for file in files) / 1e6
+    typer.echo(f"files     {len(files):,}, {size:,.1f} MB, {waiting:,} events not sorted yet")
+    if not scrub:
+        return
+    damaged = lake.scrub()
+    for path, wrong in damaged.items():
+        typer.echo(f"damaged   {path}: {wrong}")
+    if damaged:
+        raise StoreCorrupt(f"{len(damaged)} of {len(files)} files are damaged: restore them, or ingest into a new lake")
+    typer.echo(f"scrubbed  {len(files):,} files, every byte is as it was committed")
+
+
+def _queue(place: Place) -> None:
     """Say how far each partition is read, and what of it could not be."""
     from workbench.ingest import health, ledger  # noqa: PLC0415
 
     settings = config.load().kafka
-    found = health.partitions(settings, settings.events, lake)
+    found = health.partitions(settings, settings.events, place)
     typer.echo(f"broker    {settings.brokers} answers, topic {settings.events} has {len(found)} partitions")
     rows = [
         (each.source, f"{each.position:,}", f"{each.end:,}", f"{each.lag:,}", "stuck" if each.is_stuck else "")
@@ -221,7 +229,7 @@ def _queue(lake: LakeStore) -> None:
     ]
     if rows:
         typer.echo(columns(("partition", "read to", "end", "behind", ""), rows))
-    for gap in ledger.gaps(lake.control):
+    for gap in ledger.gaps(place.control):
         typer.echo(f"gap       {gap.source} {gap.start:,} to {gap.end:,}, {gap.reason}: {gap.detail}")
     stuck = [each.source for each in found if each.is_stuck]
     if stuck:

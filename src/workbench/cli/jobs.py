@@ -10,9 +10,10 @@ import typer
 import yaml
 
 from workbench import config
-from workbench.cli.lakes import StoreOption, open_lake
+from workbench.cli.lakes import StoreOption, open_place
 from workbench.cli.show import columns
 from workbench.errors import InvalidArgument
+from workbench.store.opening import resolved
 
 runs = typer.Typer(no_args_is_help=True, help="What was run, when, and how it went.")
 
@@ -92,7 +93,7 @@ def list_runs(
     """List the latest runs, the newest first."""
     from workbench.pipeline import runs as history  # noqa: PLC0415
 
-    found = history.list_(open_lake(store).control, limit=limit)
+    found = history.list_(open_place(store).control, limit=limit)
     if not found:
         typer.echo("Nothing was run yet: `workbench run --source FILE`")
         return
@@ -110,7 +111,7 @@ def show_run(
     from workbench.pipeline import runs as history  # noqa: PLC0415
     from workbench.pipeline.show import line  # noqa: PLC0415
 
-    found = history.show(open_lake(store).control, run_id)
+    found = history.show(open_place(store).control, run_id)
     typer.echo(f"{found.run_id} {found.status}, data {found.data_version or 'unknown'}\n{found.params}\n{found.detail}")
     for task in found.tasks:
         typer.echo(line(task))
@@ -130,6 +131,6 @@ def serve(
         config.resolved("notebooks/dashboards"),
         host=host or settings.host,
         port=settings.port if port is None else port,
-        store=str(config.resolved(store or settings.store)),
+        store=resolved(store or settings.store),
         announce=typer.echo,
     )

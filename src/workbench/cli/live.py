@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from workbench import config
-from workbench.cli.lakes import StoreOption, open_lake
+from workbench.cli.lakes import StoreOption, open_place
 from workbench.cli.show import columns
 from workbench.errors import StoreCorrupt, StoreError, StoreNotFound
 
 if TYPE_CHECKING:
     from workbench.bench import Bench
     from workbench.metrics.live_check import LiveCheck
-    from workbench.store.lake import LakeStore
+    from workbench.store.base import Place
 
 live = typer.Typer(no_args_is_help=True, help="Numbers of the last hour, as events come in.")
 
@@ -58,19 +57,19 @@ def rebuild(*, store: StoreOption = None) -> None:
     from workbench.store.live_open import of_settings  # noqa: PLC0415
     from workbench.store.live_rebuild import rebuild as rebuild_  # noqa: PLC0415
 
-    opened = open_lake(store)
+    opened = open_place(store)
     numbers = of_settings(config.load(), opened.path)
     counted = rebuild_(numbers, opened.snapshot())
     typer.echo(f"{counted:,} events of history counted anew in {numbers.name}")
 
 
-def health_lines(lake: LakeStore) -> list[str]:
-    """Say how the live numbers of a lake are, for `workbench doctor`."""
+def health_lines(place: Place) -> list[str]:
+    """Say how the live numbers of a store are, for `workbench doctor`."""
     from workbench.store.live_health import health  # noqa: PLC0415
     from workbench.store.live_open import of_settings  # noqa: PLC0415
 
     try:
-        numbers = of_settings(config.load(), lake.path, create=False)
+        numbers = of_settings(config.load(), place.path, create=False)
         found = health(numbers, now=datetime.now(UTC))
         numbers.close()
     except StoreNotFound:
@@ -84,7 +83,7 @@ def health_lines(lake: LakeStore) -> list[str]:
 def _bench(store: str | None) -> Bench:
     from workbench.bench import open_  # noqa: PLC0415 - loads pandas
 
-    return open_(Path(store) if store else None, create=False)
+    return open_(store, create=False)
 
 
 def _table(found: LiveCheck) -> str:

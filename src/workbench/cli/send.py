@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workbench import config
-from workbench.cli.lakes import StoreOption, open_lake
+from workbench.cli.lakes import StoreOption, open_place
 from workbench.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def replay(
     """Send a slice of history to Kafka again, as if it happened now, in as much disorder as you like."""
     from workbench.simulate import feed  # noqa: PLC0415
 
-    events = open_lake(store).snapshot().query(_SLICE, {"since": _instant(since), "until": _instant(until)})
+    events = open_place(store).snapshot().query(_SLICE, {"since": _instant(since), "until": _instant(until)})
     if events.num_rows == 0:
         raise InvalidArgument(f"there are no events from {since} to {until}")
     planned = feed.of(events, disorder=feed.Disorder.parse(disorder))

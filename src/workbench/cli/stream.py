@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workbench import config
-from workbench.cli.lakes import StoreOption, open_lake
+from workbench.cli.lakes import StoreOption, open_place
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -55,26 +55,26 @@ def stream(
     given = {"brokers": brokers, "events": topic, "group": group, "client": client}
     settings = config.changed(config.load().kafka, {name: value for name, value in given.items() if value is not None})
     _quiet(verbose)
-    lake = open_lake(store, create=True)
-    numbers, told = (of_settings(config.load(), lake.path) for _ in range(2))  # one for each thread
+    place = open_place(store, create=True)
+    numbers, told = (of_settings(config.load(), place.path) for _ in range(2))  # one for each thread
     with ExitStack() as stack:
         instance = stack.enter_context(members.member(config.resolved(_MEMBERS), settings.group))
         consumer = Consumer(
             lambda listener: queues.open_source(settings, [settings.events], listener, instance=instance),
-            lake,
+            place,
             numbers,
             limits=Limits(seconds=seconds, revoke_seconds=min(5.0, settings.session_seconds / 3)),
             progress=_Line(),
         )
         outlet = functools.partial(queues.open_outlet, settings, settings.metrics)
-        stack.enter_context(announce.announcing(told, outlet, lake.path / "announced.json"))
+        stack.enter_context(announce.announcing(told, outlet, place.path / "announced.json"))
         if metrics_port is not None:
             from workbench.ingest import telemetry  # noqa: PLC0415 - the optional extra
 
             port = stack.enter_context(telemetry.served(consumer.status, port=metrics_port))
             typer.echo(f"metrics on http://{telemetry.HOST}:{port}/metrics", err=True)
         _stop_on_signals(consumer)
-        typer.echo(f"reading {settings.events} at {settings.brokers} as {instance} into {lake.path}", err=True)
+        typer.echo(f"reading {settings.events} at {settings.brokers} as {instance} into {place.name}", err=True)
         last = consumer.run()
     typer.echo(f"Stopped: {last.events:,} new events of {last.read:,} messages in {last.batches:,} commits.")
     if last.rejected:

@@ -11,7 +11,6 @@ from workbench.dashboards.explorer import Call, Explorer, Shape, Written, call
 from workbench.dashboards.parts import Names, an_event, choice, dropdown, events_of, slider
 from workbench.errors import WorkbenchError
 from workbench.metrics import segments as made
-from workbench.store.lake import LakeStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +85,7 @@ def segments(
         asks=lambda chosen: _asked(chosen, options),
         hint="Click a part of the chart for its people.",
         needs={**dict.fromkeys(("event", "at_least", "within", "never"), _BUILT), "steps": ("question", ("funnel",))},
-        beside=(widgets.HBox([name, button, told], layout={"grid_gap": "8px"}),) if _keeps(bench) else (),
+        beside=(widgets.HBox([name, button, told], layout={"grid_gap": "8px"}),) if bench.keeps else (),
     )
     explorer = SegmentExplorer(shape)
 
@@ -102,13 +101,8 @@ def segments(
     return explorer
 
 
-def _keeps(bench: Bench) -> bool:
-    """Say whether segments can be saved: in a lake, not beside a frame."""
-    return isinstance(bench.store, LakeStore)
-
-
 def _saved(bench: Bench) -> list[tuple[str, str]]:
-    kept = bench.segments() if _keeps(bench) else {}
+    kept = bench.segments() if bench.keeps else {}
     return [("as chosen here", ""), *((name, name) for name in kept)]
 
 

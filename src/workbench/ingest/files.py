@@ -20,6 +20,7 @@ from workbench.errors import SourceError, StoreFull
 from workbench.ingest import ledger, mappings
 from workbench.ingest.batches import Batch, BatchReader, joined
 from workbench.ingest.ledger import Entry
+from workbench.ingest.patience import Patient
 from workbench.ingest.sources import Source, find
 from workbench.ingest.summary import Summary
 from workbench.store.base import SOURCE_START, Store
@@ -102,18 +103,20 @@ def ingest(
             event. What was read of it before the fault, and all other files of a folder, are in.
         InvalidMapping: The mapping cannot be used.
         StoreFull: The disk is full; everything up to the last batch is in.
+        StoreAway: The database did not answer for a quarter of an hour; everything up to the last batch is in.
     """
     chosen = mappings.load(mapping)
     sources = find(path, format=format)
     started, tally = time.perf_counter(), _Tally()
-    store.maintain()  # what an interrupted ingest left is not counted as repeated in this one
     bar = progress(total=_total(sources), unit="B", unit_scale=True, desc="ingest") if progress else None
+    patient = Patient(store, tell=bar.set_postfix_str) if bar is not None else Patient(store)
     try:
-        failures = _each(sources, lambda source: _File(store, source, chosen, tally, bar, now).ingest())
+        patient.maintain()  # what an interrupted ingest left is not counted as repeated in this one
+        failures = _each(sources, lambda source: _File(patient, source, chosen, tally, bar, now).ingest())
     finally:
         if bar is not None:
             bar.close()
-    tally.duplicates += store.maintain()
+    tally.duplicates += patient.maintain()
     if failures:
         raise SourceError(_told(failures, len(sources)))
     if tally.empty and len(sources) == 1:
@@ -157,7 +160,7 @@ class _File:
     """The ingest of one file."""
 
     def __init__(
-        self, store: Destination, source: Source, mapping: Mapping, tally: _Tally, bar: Bar | None, now: datetime | None
+        self, store: Patient, source: Source, mapping: Mapping, tally: _Tally, bar: Bar | None, now: datetime | None
     ) -> None:
         self.store, self.source, self.mapping, self.tally, self.bar = store, source, mapping, tally, bar
         self._now = now

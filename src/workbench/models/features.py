@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from workbench.errors import ModelError, NotEnoughData
+from workbench.metrics import queries
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,7 +101,8 @@ def features(snapshot: Snapshot, cutoff: datetime) -> FeatureFrame:
     >>> known.loc["ann", ["messages_28", "daily_messages", "days_since_last_active"]].tolist()
     [2.0, 0.5, 3.0]
     """
-    facts = snapshot.query(SQL, {"cutoff": cutoff}).to_pandas().set_index("user_id")
+    sql = queries.text("features", snapshot.engine, room="models")
+    facts = snapshot.query(sql, {"cutoff": cutoff}).to_pandas().set_index("user_id")
     return FeatureFrame(X=derived(facts), cutoff=cutoff, data_version=snapshot.data_version)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import resources
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, get_args
 
 import pandas as pd
 
 from workbench.charts.spec import Band, Bars, Chart, Line
 from workbench.errors import InvalidArgument, NotEnoughData
+from workbench.metrics import queries
 from workbench.models.backtest import backtest, summary, widening
 from workbench.models.prophecy import DailyModel
 from workbench.results import Answer, Definition
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from workbench.store.base import Snapshot
 
 Metric = Literal["active_users", "messages"]
-SQL: Final = resources.files("workbench.models").joinpath("sql/daily.sql").read_text(encoding="utf-8")
 NAMES: Final[dict[str, str]] = {"active_users": "daily active people", "messages": "messages a day"}
 MAX_DAYS_AHEAD: Final = 365
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -166,7 +165,7 @@ def forecast(
     factor = widening(tested, interval)
     return Forecast(
         frame=_widened(found, factor),
-        sql=SQL,
+        sql=queries.text("daily", snapshot.engine, room="models"),
         definition=ForecastDefinition(
             metric=metric, days_ahead=days_ahead, until=end, timezone=timezone, interval=interval, seed=seed
         ),
@@ -192,7 +191,8 @@ def daily(
     Raises:
         NotEnoughData: There are no events.
     """
-    table = snapshot.query(SQL, {"timezone": timezone, "until": until}).to_pandas()
+    sql = queries.text("daily", snapshot.engine, room="models")
+    table = snapshot.query(sql, {"timezone": timezone, "until": until}).to_pandas()
     if table.empty:
         raise NotEnoughData("there are no events to forecast from")
     days = pd.DatetimeIndex(pd.to_datetime(table["day"]))

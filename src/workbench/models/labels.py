@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from workbench.errors import InvalidArgument
+from workbench.metrics import queries
 from workbench.models.features import WINDOW_DAYS
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from workbench.store.base import Snapshot
 
-SQL: Final = resources.files("workbench.models").joinpath("sql/labels.sql").read_text(encoding="utf-8")
 
 SATURATION: Final = {"messages": 20.0, "session_hours": 4.0, "raids": 4.0, "ai_interactions": 10.0}
 """How much of each, in 28 days, gives 63% (1 - 1/e) of what it can add to the engagement score."""
@@ -50,7 +49,8 @@ def outcomes(snapshot: Snapshot, since: datetime, until: datetime) -> pd.DataFra
         One row per person with an event (index `user_id`): `events`, `messages`, `session_hours`, `raids`,
         `ai_interactions`. Who is missing did nothing.
     """
-    table: pd.DataFrame = snapshot.query(SQL, {"since": since, "until": until}).to_pandas()
+    sql = queries.text("labels", snapshot.engine, room="models")
+    table: pd.DataFrame = snapshot.query(sql, {"since": since, "until": until}).to_pandas()
     return table.set_index("user_id").astype("float64")
 
 

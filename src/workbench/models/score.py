@@ -10,10 +10,11 @@ import pandas as pd
 
 from workbench.charts.spec import Bars, Chart
 from workbench.errors import InvalidArgument
+from workbench.metrics import queries
 from workbench.models.churn import ChurnModel
 from workbench.models.engagement import EngagementModel
 from workbench.models.examples import span
-from workbench.models.features import SQL, features
+from workbench.models.features import features
 from workbench.models.registry import Registry
 from workbench.results import Answer, Definition
 
@@ -123,7 +124,7 @@ def predictions(
     )
     return Predictions(
         frame=frame.reset_index(),
-        sql=SQL,
+        sql=queries.text("features", snapshot.engine, room="models"),
         definition=PredictionsDefinition(
             cutoff=instant,
             horizon_days=churning.horizon_days,

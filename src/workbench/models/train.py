@@ -10,11 +10,12 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from workbench.errors import InvalidArgument, NotEnoughData
+from workbench.metrics import queries
 from workbench.models import evaluate
 from workbench.models.churn import ChurnModel, both_classes
 from workbench.models.engagement import EngagementModel
 from workbench.models.examples import Examples, Fold, History, history
-from workbench.models.features import MIN_EXAMPLES, SQL, version
+from workbench.models.features import MIN_EXAMPLES, version
 from workbench.models.registry import About, Registry
 from workbench.models.training import Training, TrainingDefinition
 
@@ -84,7 +85,7 @@ def train(
     churn = judged.get("churn", pd.DataFrame({"truth": [], "model": []}))
     return Training(
         frame=table,
-        sql=SQL,
+        sql=queries.text("features", snapshot.engine, room="models"),
         definition=TrainingDefinition(
             cutoff=seen.cutoff,
             churn_days=churn_days,

@@ -32,6 +32,7 @@ class Crew:
         begun: Callable[[str], None],
         ended: Callable[[TaskRun], None],
         tick: Callable[[Collection[TaskRun]], None],
+        most: int | None = None,
     ) -> None:
         """Prepare for tasks.
 
@@ -41,10 +42,12 @@ class Crew:
             begun: Called before a task runs.
             ended: Called when one was skipped, succeeded or failed.
             tick: Called with the state of all, when one changes and every second.
+            most: How many run at once; as many as there are processors, up to four, if not given.
         """
         self.states = {name: TaskRun(task=name, status="waiting") for name in names}
         self._reason, self._begun, self._ended, self._tick = reason, begun, ended, tick
         self._started: dict[str, float] = {}
+        self._most = most or WORKERS
 
     def work(self, pipeline: Pipeline, names: Collection[str]) -> None:
         """Build tasks. One that fails stops those that build on it, no others.
@@ -53,7 +56,7 @@ class Crew:
             KeyboardInterrupt: Ctrl-C; the running notebooks were stopped, and their tasks have failed.
         """
         busy: dict[Future[None], str] = {}
-        with quiet(), ThreadPoolExecutor(WORKERS) as pool:
+        with quiet(), ThreadPoolExecutor(self._most) as pool:
             try:
                 while self._hand_out(pipeline, names, pool, busy) or busy:
                     self._collect(busy)

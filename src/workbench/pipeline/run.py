@@ -9,19 +9,20 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from workbench import config
 from workbench.errors import InvalidArgument, NotEnoughData, PipelineError
 from workbench.pipeline import runs, stamps
 from workbench.pipeline.build import Pipeline, defaults
 from workbench.pipeline.crew import Crew
 from workbench.reports.index import Page, RunReport, publish
 from workbench.reports.render import Facts, render
-from workbench.store.lake import LakeStore
+from workbench.store.opening import is_for_one_process, open_store, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from workbench.pipeline.runs import Run, TaskRun
-    from workbench.store.snapshot import LakeSnapshot
+    from workbench.store.base import Place, Snapshot
 
 # An event of a broken clock, years ahead, must not move the end of the data.
 _LAST_DAY: Final = """
@@ -36,7 +37,7 @@ class Folders:
 
     Attributes:
         root: The project: `pipeline.yaml`, `env.yaml` and the notebooks.
-        lake: The events.
+        lake: The events: the folder of a lake, or the address of a database.
         models: The registry of models.
         products: What tasks leave for each other.
         reports: The pages; one folder a run, and `index.html`.
@@ -86,7 +87,7 @@ def run(  # noqa: PLR0913 - a run names all its options
     """
     asked: dict[str, object] = {"source": source, "mapping": mapping, "date": date, "force": force, "only": only}
     asked["values"] = dict(values or {})
-    with chdir(folders.root), _alone(Path(folders.products)):
+    with chdir(folders.root), _alone(Path(folders.products)), config.store_of_children(folders.lake):
         begun = _Run(folders, asked, timezone=timezone, progress=progress)
         return begun.go(force=force, only=only)
 
@@ -116,14 +117,15 @@ class _Run:
         self.source = stamps.source(None if source is None else Path(str(source)))
         mapping = Path(str(asked["mapping"]))
         self.mapping = stamps.source(mapping) if mapping.suffix in {".yaml", ".yml"} else str(mapping)
-        places = {"lake": folders.lake, "models": folders.models, "products": folders.products}
+        places = {"lake": without_password(folders.lake), "models": folders.models, "products": folders.products}
         self.values = {**places, "source": source, "mapping": asked["mapping"], "version": None, "until": None}
         self.values |= _known(cast("dict[str, object]", asked["values"]), taken=self.values)
         self.pipeline = Pipeline(self.values)
-        self.lake = LakeStore(folders.lake, create=source is not None)
+        with self._store(create=source is not None) as store:
+            self.control = store.control
         self.data_version: str | None = None
-        runs.end_abandoned(self.lake.control)
-        self.run_id = runs.begin(self.lake.control, asked)
+        runs.end_abandoned(self.control)
+        self.run_id = runs.begin(self.control, asked)
 
     def go(self, *, force: bool, only: str | None) -> Run:
         crew = Crew(
@@ -132,6 +134,7 @@ class _Run:
             begun=lambda name: stamps.remove(self.products, name),
             ended=self._ended,
             tick=self.progress,
+            most=1 if is_for_one_process(self.folders.lake) else None,
         )
         try:
             self._work(crew, self.pipeline.names if only is None else self.pipeline.lineage(only))
@@ -145,7 +148,7 @@ class _Run:
         report = self._end(crew, "failed" if complaint else "succeeded", complaint)
         if complaint:
             raise PipelineError(complaint)
-        return replace(runs.show(self.lake.control, self.run_id), report=report)
+        return replace(runs.show(self.control, self.run_id), report=report)
 
     def _end(self, crew: Crew, status: str, detail: str) -> Path:
         """Write the reports and the last word of the history; return the page to open."""
@@ -155,25 +158,38 @@ class _Run:
             status, detail = "failed", f"the reports could not be written: {error}"
             raise
         finally:
-            runs.end(self.lake.control, self.run_id, status=status, data_version=self.data_version, detail=detail)
+            runs.end(self.control, self.run_id, status=status, data_version=self.data_version, detail=detail)
         return report
 
     def _work(self, crew: Crew, wanted: Collection[str]) -> None:
         """Build the tasks that read from outside; pin what they left; then build the others on that."""
         roots = [name for name in wanted if not self.pipeline.upstream(name)]
         crew.work(self.pipeline, roots)
-        snapshot = self.lake.snapshot()
-        self.data_version = snapshot.data_version
-        if not any(crew.states[name].status == "failed" for name in roots):
-            self.until = self.until or self._last_day(snapshot)
-            self.values |= {"version": snapshot.version, "until": self.until.isoformat()}
+        with self._store() as store:
+            snapshot = store.snapshot()
+            self.data_version = snapshot.data_version
+            good = not any(crew.states[name].status == "failed" for name in roots)
+            if good:
+                self.until = self.until or self._last_day(snapshot)
+        if good:
+            self.values |= {"version": snapshot.version, "until": str(self.until)}
             self.pipeline = Pipeline(self.values)
         crew.work(self.pipeline, [name for name in wanted if name not in roots])
 
-    def _last_day(self, snapshot: LakeSnapshot) -> date:
+    @contextmanager
+    def _store(self, *, create: bool = False) -> Iterator[Place]:
+        """Open the store for a moment: one in this process keeps the kernels out for so long."""
+        store = open_store(self.folders.lake, config.load(), create=create)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def _last_day(self, snapshot: Snapshot) -> date:
         [row] = snapshot.query(_LAST_DAY, {"timezone": self.timezone}).to_pylist()
         if row["day"] is None:
-            raise NotEnoughData(f"{self.lake.path} has no events: name an export with `workbench run --source FILE`")
+            name = without_password(self.folders.lake)
+            raise NotEnoughData(f"{name} has no events: name an export with `workbench run --source FILE`")
         return cast("date", row["day"])
 
     def _reason(self, pipeline: Pipeline, name: str, crew: Crew) -> str:
@@ -187,14 +203,15 @@ class _Run:
         """Return what a task is made from; those that read from outside depend on source and lake themselves."""
         if self.pipeline.upstream(name):
             return self.made_by
-        return {**self.made_by, "source": self.source, "lake": self.lake.snapshot().data_version}
+        with self._store() as store:
+            return {**self.made_by, "source": self.source, "lake": store.snapshot().data_version}
 
     def _ended(self, task: TaskRun) -> None:
         if task.status == "succeeded":
             stamps.write(self.products, task.task, self._stamp(task.task))
         elif task.status == "failed":
             self._keep_partial(task.task)
-        runs.record(self.lake.control, self.run_id, task)
+        runs.record(self.control, self.run_id, task)
 
     def _keep_partial(self, name: str) -> None:
         """Put what a failed notebook came to with the reports, so that it is not taken for a product."""
@@ -224,7 +241,7 @@ class _Run:
         # A task that was left out has products too, but of another version of the data.
         reached = [task for task in tasks if task.status in {"succeeded", "skipped", "failed"}]
         pages = tuple(self._page(task) for task in reached if self._shown(task).exists())
-        started = runs.show(self.lake.control, self.run_id).started_at
+        started = runs.show(self.control, self.run_id).started_at
         report = RunReport(
             run_id=self.run_id, status=status, started_at=started.isoformat(), detail=detail, pages=pages,
             data_version=self.data_version or "", until=str(self.until or ""),

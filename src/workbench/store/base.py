@@ -12,6 +12,7 @@ from workbench.store.keys import user_keys
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -169,6 +170,46 @@ class Store(Readable, Protocol):
         Returns:
             How many repeated events (same `event_id`, later ingested) were dropped.
         """
+
+
+class Pinned(Snapshot, Protocol):
+    """A snapshot that can be opened again."""
+
+    @property
+    def version(self) -> int:
+        """Its number; `Place.snapshot` opens it again."""
+
+
+class Place(Store, Protocol):
+    """A store with a place of its own, and control state beside it: a lake, or a database."""
+
+    @property
+    def name(self) -> str:
+        """Where it is, without a password."""
+
+    @property
+    def path(self) -> Path:
+        """Folder of what is kept beside the events."""
+
+    @property
+    def control(self) -> Path:
+        """Where its control file is."""
+
+    def snapshot(self, *, known_at: datetime | None = None, version: int | None = None) -> Pinned:
+        """Open a version, the newest unless said otherwise, seen as known at `known_at` if that is given.
+
+        Raises:
+            InvalidArgument: There is no such version.
+        """
+
+    def expire(self, *, before: datetime) -> int:
+        """Drop the events that occurred before an instant; return how many."""
+
+    def vacuum(self, *, grace_hours: float = 24) -> list[Path]:
+        """Delete the files that no version younger than the grace needs; return what was deleted."""
+
+    def close(self) -> None:
+        """Let go of it; it cannot be asked any more."""
 
 
 class Live(Protocol):

@@ -1,193 +1,148 @@
-"""Events in ClickHouse: a server, or the engine in this process."""
+"""Events in ClickHouse: a server, a cluster of them, or the engine in this process."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from workbench.errors import StoreConflict, StoreNotFound
+from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound
 from workbench.store import clickhouse_client as talk
-from workbench.store import duck
-from workbench.store.arrivals import BUCKETS
+from workbench.store import event_ids as ids
 from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
+from workbench.store.clickhouse_log import LEASE_SECONDS, Head, Log
+from workbench.store.clickhouse_schema import Schema, Shape, migrations
+from workbench.store.clickhouse_snapshot import ClickHouseSnapshot, seen
+from workbench.store.event_keys import event_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Mapping
+    from pathlib import Path
 
-    from clickhouse_connect.driver.client import Client
-    from numpy.typing import NDArray
+    from workbench.store.clickhouse_schema import Migration
 
-FEW: Final = 1_000_000
-"""Events that are asked for at once; of more, the people are divided into parts."""
+ALONE_SECONDS: Final = 1.0
+"""The same as `LEASE_SECONDS` for the engine in this process: whoever claimed a batch there is most likely gone."""
 
-_TYPES: Final = {
-    "string": "String",
-    "timestamp[us, tz=UTC]": "DateTime64(6, 'UTC')",
-    "double": "Float64",
-    "int32": "Int32",
-    "int64": "Int64",
-}
-_FEW_VALUES: Final = frozenset({"event_type", "platform", "source"})
-_COLUMNS: Final = ", ".join(STORED_EVENT.names)
-_BEGIN: Final = re.compile(r"(?P<head>(?:\s|--[^\n]*\n)*)(?P<with>WITH\s+)?", re.IGNORECASE)
+SKEW: Final = timedelta(minutes=5)
+"""How far the clock of a server may be from this one."""
 
+ATTEMPTS: Final = 20
+KEYS_AT_ONCE: Final = 500_000
 
-def _type(column: pa.Field) -> str:
-    kind = _TYPES[str(column.type)]
-    kind = f"Nullable({kind})" if column.nullable else kind
-    return f"LowCardinality({kind})" if column.name in _FEW_VALUES else kind
-
-
-_EVENTS: Final = (
-    f"CREATE TABLE IF NOT EXISTS events ({', '.join(f'{column.name} {_type(column)}' for column in STORED_EVENT)}, "
-    f"batch UInt64) ENGINE = MergeTree ORDER BY (bitAnd(user_key, {BUCKETS - 1}), user_key, occurred_at)"
-)
-_LIST: Final = """
-    INSERT INTO batches
-    SELECT $batch, of.1, of.2, of.3 FROM (SELECT arrayJoin(arrayZip($sources, $positions, $rows)) AS of)
+_POSITION: Final = """
+    SELECT position FROM positions WHERE source = $source AND {seen} ORDER BY batch DESC LIMIT 1
 """
-_BATCHES: Final = (
-    "CREATE TABLE IF NOT EXISTS batches (batch UInt64, source String, position Int64, rows UInt64) "
-    "ENGINE = MergeTree ORDER BY batch"
-)
+_THERE: Final = """
+    SELECT event_id FROM events WHERE event_key IN (SELECT arrayJoin($keys)) AND {seen}
+"""
+_BOTH: Final = """
+    SELECT count() AS n FROM events
+    WHERE batch = $batch AND event_key IN (SELECT event_key FROM events WHERE batch > $after AND {seen})
+"""
+_MOVE: Final = """
+    INSERT INTO positions SELECT of.1, $batch, of.2 FROM (SELECT arrayJoin(arrayZip($sources, $positions)) AS of)
+"""
+_COUNT: Final = "SELECT count() AS n FROM events WHERE batch = $batch"
+_CLEAN: Final = "ALTER TABLE {events} DELETE WHERE batch IN $batches SETTINGS mutations_sync = 1"
+_EXPIRE: Final = "ALTER TABLE {events} DELETE WHERE occurred_at < $before SETTINGS mutations_sync = 2"
 
 
-class ClickHouseSnapshot:
-    """The events that were there up to one batch. Safe to ask from several threads."""
-
-    engine: Final = "clickhouse"
-
-    def __init__(
-        self,
-        client: Client,
-        where: talk.Address,
-        *,
-        batch: int,
-        rows: int,
-        version: str,
-        known_at: datetime | None = None,
-        members: NDArray[np.int64] | None = None,
-        people: Hashable | None = None,
-    ) -> None:
-        """Take a client that only reads, and what to see: batches up to one, instants, people."""
-        self.where = where
-        self.parts = BUCKETS if rows > FEW else 1
-        self.known_at = known_at
-        self.people = people
-        self._client = client
-        self._version = version
-        self._batch, self._rows, self._members = batch, rows, members
-
-    @property
-    def data_version(self) -> str:
-        """Name of the version: its last batch, and a hash of all of them, so that two stores are not mistaken."""
-        suffix = "" if self.known_at is None else f" as known at {self.known_at.isoformat()}"
-        return f"{self._batch}-{self._version}{suffix}"
-
-    def only(self, keys: NDArray[np.int64], *, people: Hashable) -> ClickHouseSnapshot:
-        """Return the events of some people alone; see `base.Snapshot.only`."""
-        members = keys if self._members is None else np.intersect1d(keys, self._members)
-        return self._seen(known_at=self.known_at, members=members, people=people)
-
-    def known(self, at: datetime) -> ClickHouseSnapshot:
-        """Return what had been ingested by an instant; see `base.Snapshot.known`."""
-        return self._seen(known_at=at, members=self._members, people=self.people)
-
-    def _seen(
-        self, *, known_at: datetime | None, members: NDArray[np.int64] | None, people: Hashable | None
-    ) -> ClickHouseSnapshot:
-        return ClickHouseSnapshot(
-            self._client,
-            self.where,
-            batch=self._batch,
-            rows=self._rows,
-            version=self._version,
-            known_at=known_at,
-            members=members,
-            people=people,
-        )
-
-    def scan(self, columns: Sequence[str], *, part: int) -> None:
-        """Leave it to `query`; see `base.Snapshot.scan`."""
-
-    def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
-        """Run one SELECT over `events`; see `base.Snapshot.query`."""
-        seen, bound = self._events(part)
-        return talk.select(self._client, self.where, _over(seen, sql), {**(params or {}), **bound})
-
-    def _events(self, part: int | None) -> tuple[str, dict[str, object]]:
-        """Write the SELECT of the events that are seen, and what is bound in it."""
-        wanted, bound = ["batch <= $seen_batch"], dict[str, object](seen_batch=self._batch)
-        if part is not None and self.parts > 1:
-            wanted.append(f"bitAnd(user_key, {BUCKETS - 1}) = {part:d}")
-        if self.known_at is not None:
-            wanted.append("ingested_at <= $seen_known_at")
-            bound["seen_known_at"] = self.known_at
-        if self._members is not None:
-            wanted.append("user_key IN (SELECT arrayJoin($seen_members))" if len(self._members) else "false")
-            bound["seen_members"] = self._members
-        table = f"{duck.quote_name(self.where.database)}.events"
-        return f"SELECT {_COLUMNS} FROM {table} WHERE {' AND '.join(wanted)}", bound  # noqa: S608 - our own words
-
-
-def _over(seen: str, sql: str) -> str:
-    """Put the events that are seen before a SELECT, under the name by which it asks for them."""
-    begin = _BEGIN.match(sql)
-    rest = sql[begin.end() :] if begin else sql
-    return f"WITH events AS ({seen})" + (", " if begin and begin["with"] else " ") + rest
+class _Again(StoreConflict):
+    """Others were faster, or gave the batch up: the same can be tried under another number."""
 
 
 class ClickHouseStore:
-    """Events in the table `events`, and which batches of them are complete in `batches`.
+    """Events in the table `events`, and which batches of them are complete in `batches`; see `clickhouse_log`.
 
-    A batch is seen when it is listed, so that rows of a write that was cut off are never counted.
+    A batch is seen when it is complete, so that rows of a write that was cut off are never counted. Batches become
+    complete in the order of their numbers. Before that each looks for its ids in all earlier ones.
+
+    Attributes:
+        where: Its address.
+        migrated: What was done to its tables when it was opened.
     """
 
-    def __init__(self, dsn: str, *, create: bool = True) -> None:
+    def __init__(
+        self, dsn: str, *, create: bool = True, shape: Shape | None = None, control: Path | None = None
+    ) -> None:
         """Open the store at `chdb://path` or `clickhouse://…`; see `clickhouse_client.address`.
 
         Args:
             dsn: Where it is.
-            create: Make the tables where there are none yet.
+            create: Make the tables where there are none yet, and bring them up to this version.
+            shape: What they are made for.
+            control: Folder of the control state, for who needs any.
 
         Raises:
             StoreNotFound: There are none, and `create` is false; or there is no such database.
-            StoreError: Nothing answers, or it refuses the user or the password.
+            StoreTooNew: They were made by a newer Workbench.
+            StoreError: Nothing answers, it refuses the user or the password, or its clock is wrong.
             InvalidArgument: `dsn` names no ClickHouse.
         """
         self.where = talk.address(dsn)
+        self._folder = control
+        self._shape = shape or Shape(database=self.where.database)
         self._lock = threading.Lock()
-        self._writer = talk.connect(self.where, talk.WRITE)
-        if create:
-            self._do(_EVENTS)
-            self._do(_BATCHES)
-        elif not {"events", "batches"} <= set(self._column("SELECT name FROM system.tables WHERE database = $name")):
-            raise StoreNotFound(f"no events in {self.where}: ingest a file first, with `workbench ingest FILE`")
+        self._settings = {**talk.WRITE, **(talk.ON_CLUSTER if self._shape.cluster else {})}
+        self._writer = talk.connect(self.where, self._settings)
         self._reader = talk.connect(self.where, talk.READ)
+        self.migrated: list[Migration] = []
+        self._log = Log(self._do, self._select, lease=LEASE_SECONDS if self.where.host else ALONE_SECONDS)
+        try:
+            self._prepare(create=create)
+        except BaseException:
+            self.close()
+            raise
 
-    def snapshot(self, *, known_at: datetime | None = None) -> ClickHouseSnapshot:
-        """Open what is there now; see `base.Readable.snapshot`."""
-        batches = self._select("SELECT batch, source, position, rows FROM batches ORDER BY batch").to_pylist()
-        digest = hashlib.blake2b(repr([tuple(each.values()) for each in batches]).encode(), digest_size=4)
-        return ClickHouseSnapshot(
-            self._reader,
-            self.where,
-            batch=batches[-1]["batch"] if batches else 0,
-            rows=sum(each["rows"] for each in batches),
-            version=digest.hexdigest(),
-            known_at=known_at,
-        )
+    @property
+    def name(self) -> str:
+        """Where it is, without a password."""
+        return str(self.where)
+
+    @property
+    def schema(self) -> Schema:
+        """Its tables, and how far they are."""
+        return Schema(self._do, self._select, self._shape)
+
+    @property
+    def path(self) -> Path:
+        """Folder of what is kept beside it: control state, and live numbers in a file.
+
+        Raises:
+            InvalidArgument: None was named.
+        """
+        if self._folder is None:
+            raise InvalidArgument(f"nothing is kept beside {self.where}: open it with wb.open()")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
+
+    @property
+    def control(self) -> Path:
+        """Where its control file is."""
+        return self.path / "control.db"
+
+    def migrate(self) -> list[Migration]:
+        """Bring the tables up to this version; return what that took. Safe for several processes at once."""
+        return self.schema.migrate()
+
+    def snapshot(self, *, known_at: datetime | None = None, version: int | None = None) -> ClickHouseSnapshot:
+        """Open what is there now, or was when a batch was the last; see `base.Readable.snapshot`.
+
+        Raises:
+            InvalidArgument: There is no such version.
+        """
+        head = self._log.head() if version is None else self._log.head(version)
+        if version is not None and version != head.batch:
+            raise InvalidArgument(f"no version {version} of {self.where}: the newest is {self._log.head().batch}")
+        return ClickHouseSnapshot(self._reader, self.where, head, known_at=known_at)
 
     def position(self, source: str) -> int:
         """Return where to resume reading `source`; see `base.Store.position`."""
-        sql = "SELECT position FROM batches WHERE source = $source ORDER BY batch DESC LIMIT 1"
-        return next(iter(self._select(sql, {"source": source})["position"].to_pylist()), SOURCE_START)
+        return self._position(source, self._log.head())
 
     def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> int:
         """Commit events and the new position of their source in one step; see `base.Store.append`."""
@@ -198,64 +153,154 @@ class ClickHouseStore:
 
     def append_all(self, events: pa.Table, *, moved: Mapping[str, tuple[int, int]]) -> int:
         """Commit events of several sources and where each has come to in one step; see `base.Store.append_all`."""
+        with self._lock:
+            for _ in range(ATTEMPTS):
+                try:
+                    return self._commit(events, moved)
+                except _Again as error:
+                    last = error
+        raise StoreConflict(f"{ATTEMPTS} times another process was faster: {last}")
+
+    def load(self, events: pa.Table) -> int:
+        """Add events that another store has (columns of `STORED_EVENT`); return how many were repeated."""
+        return self.append_all(events.select(STORED_EVENT.names).cast(STORED_EVENT), moved={})
+
+    def maintain(self, *, full: bool = False) -> int:
+        """Delete what was written in vain; ClickHouse sorts by itself, and at once if `full`.
+
+        Repeated events never got in, so that there are none to drop.
+        """
+        given_up = [*self._log.head().given_up]
+        stale = "SELECT count() AS n FROM events WHERE batch IN $batches"
+        if given_up and self._select(stale, {"batches": given_up})["n"].to_pylist()[0]:
+            self._alter(_CLEAN, {"batches": given_up})
+        if full:
+            self._alter("OPTIMIZE TABLE {events} FINAL", {})
+        return 0
+
+    def expire(self, *, before: datetime) -> int:
+        """Drop the events that occurred before an instant; return how many. Older versions lose them too."""
+        with self._lock:
+            batch = self._log.claim()
+            head = self._log.turn(batch)
+            old = "SELECT count() AS n FROM events WHERE occurred_at < $before"
+            gone = int(self._select(old, {"before": before})["n"].to_pylist()[0])
+            self._alter(_EXPIRE, {"before": before})
+            self._log.complete(batch, head, rows=0, gone=gone, what=before)
+        return gone
+
+    def vacuum(self, *, grace_hours: float = 24) -> list[Path]:
+        """Delete no files: ClickHouse does that by itself."""
+        del grace_hours
+        return []
+
+    def clear(self) -> None:
+        """Forget all events, and where their sources are."""
+        for table in ("events", "positions", "batches"):
+            self._alter(f"TRUNCATE TABLE {'{events}' if table == 'events' else table}", {})
+
+    def close(self) -> None:
+        """Let go of the engine: one in this process holds its folder."""
+        talk.close(self._reader, self.where)
+        talk.close(self._writer, self.where)
+
+    def _prepare(self, *, create: bool) -> None:
+        """Make the tables, or refuse those that are not as they must be."""
+        version = self.schema.version()
+        if create:
+            self._refuse_skew()
+            self.migrated = self.migrate()
+        elif version == 0:
+            raise StoreNotFound(f"no events in {self.where}: ingest a file first, with `workbench ingest FILE`")
+        elif version < len(migrations()):
+            raise StoreError(f"the tables of {self.where} are of an older Workbench: run `workbench migrate`")
+
+    def _commit(self, events: pa.Table, moved: Mapping[str, tuple[int, int]]) -> int:
+        """Claim a batch, write its rows, wait for its turn, look again, and say that it is complete."""
+        head = self._log.head()
+        self._refuse_moved(moved, head)
+        new = self._new(events, head)
+        batch = self._log.claim()
+        self._write(new, batch, moved)
+        now = self._log.turn(batch)
+        try:
+            self._refuse_moved(moved, now)
+            if now.batch > head.batch and new.num_rows and self._overlaps(batch, now, after=head.batch):
+                raise _Again("it brought the same events")
+            if self._count(batch) != new.num_rows:
+                raise _Again(f"of {new.num_rows:,} rows {self._count(batch):,} arrived")
+        except StoreConflict:
+            self._log.give_up(batch)
+            raise
+        if not self._log.complete(batch, now, rows=new.num_rows, what=sorted(moved.items())):
+            raise _Again(f"batch {batch} was given up by others, for it took long")
+        return int(events.num_rows - new.num_rows)
+
+    def _write(self, new: pa.Table, batch: int, moved: Mapping[str, tuple[int, int]]) -> None:
+        """Write the rows of a batch and where its sources come to; both are seen when it is complete."""
+        if new.num_rows:
+            numbers = pa.array([batch], pa.uint64()).take(pa.array(np.zeros(new.num_rows, dtype=np.int64)))
+            token = f"rows-{batch}-{self._log.writer}"
+            talk.insert(self._writer, self.where, "events", new.append_column("batch", numbers), token=token)
+        if moved:
+            ends = {source: end for source, (_, end) in moved.items()}
+            values = {"batch": batch, "sources": [*ends], "positions": [*ends.values()]}
+            self._do(_MOVE, values, f"positions-{batch}-{self._log.writer}")
+
+    def _refuse_moved(self, moved: Mapping[str, tuple[int, int]], head: Head) -> None:
+        """Raise `StoreConflict` unless every source is committed up to where its batch begins."""
         for source, (start, _) in moved.items():
-            committed = self.position(source)
+            committed = self._position(source, head)
             if committed != start:
                 raise StoreConflict(
                     f"{source} is committed up to {committed:,}, not {start:,}: another process reads it"
                 )
-        return self._add(events, positions={source: end for source, (_, end) in moved.items()})
 
-    def load(self, events: pa.Table) -> int:
-        """Add events that another store has (columns of `STORED_EVENT`); return how many were repeated."""
-        return self._add(events.select(STORED_EVENT.names).cast(STORED_EVENT), positions={"": SOURCE_START})
+    def _position(self, source: str, head: Head) -> int:
+        condition, bound = seen(head)
+        found = self._select(_POSITION.format(seen=condition), {"source": source, **bound})
+        return next(iter(found["position"].to_pylist()), SOURCE_START)
 
-    def maintain(self, *, full: bool = False) -> int:
-        """Merge what lies in pieces; repeated events never got in, so that there are none to drop."""
-        self._do("OPTIMIZE TABLE events FINAL" if full else "OPTIMIZE TABLE events")
-        return 0
-
-    def clear(self) -> None:
-        """Forget everything."""
-        for table in ("events", "batches"):
-            self._do(f"TRUNCATE TABLE {table}")
-
-    def close(self) -> None:
-        """Let go of the engine: one in this process holds its folder."""
-        self._reader.close()
-        self._writer.close()
-
-    def _add(self, events: pa.Table, *, positions: Mapping[str, int]) -> int:
-        """Write the events that are not there yet, and then that the batch is complete."""
-        with self._lock:
-            batch = 1 + int(self._column("SELECT max(batch) AS last FROM batches")[0])
-            self._do("ALTER TABLE events DELETE WHERE batch >= $batch SETTINGS mutations_sync = 1", {"batch": batch})
-            new = self._new(events)
-            if new.num_rows:
-                numbered = new.append_column("batch", pa.array([batch], pa.uint64()).take(pa.array([0] * new.num_rows)))
-                with talk.named(self.where):
-                    self._writer.insert_arrow("events", numbered)
-            rows = [new.num_rows, *[0] * (len(positions) - 1)]  # the batch is listed once a source, its rows once
-            values = {"batch": batch, "sources": [*positions], "positions": [*positions.values()], "rows": rows}
-            self._do(_LIST, values)
-        return int(events.num_rows - new.num_rows)
-
-    def _new(self, events: pa.Table) -> pa.Table:
+    def _new(self, events: pa.Table, head: Head) -> pa.Table:
         """Keep the first ingested of each `event_id`, if the store has none of it."""
-        ordered = events.sort_by([(name, "ascending") for name in ("ingested_at", "source", "position")])
-        ids = ordered["event_id"].to_pylist()
-        first = {event_id: place for place, event_id in reversed([*enumerate(ids)])}
-        there = self._column("SELECT event_id FROM events WHERE event_id IN $ids", {"ids": [*first]}) if first else []
-        return ordered.take(pa.array(sorted(first[event_id] for event_id in first.keys() - set(there)), pa.int64()))
+        keys = event_keys(events["event_id"])
+        kept = ids.first_of_each(events, keys)
+        condition, bound = seen(head)
+        there: list[Any] = []
+        for start in range(0, len(keys) if head.batch else 0, KEYS_AT_ONCE):
+            some = talk.Packed(keys[start : start + KEYS_AT_ONCE])
+            there += self._select(_THERE.format(seen=condition), {"keys": some, **bound})["event_id"].to_pylist()
+        if there:
+            kept &= ids.not_among(events, keys, there)
+        return events if kept.all() else events.filter(pa.array(kept))
 
-    def _do(self, sql: str, params: Mapping[str, object] | None = None) -> None:
-        text, bound = talk.binding(sql, params or {})
-        with talk.named(self.where):
-            self._writer.command(text, parameters=bound)
+    def _overlaps(self, batch: int, head: Head, *, after: int) -> bool:
+        """Tell whether a batch has an id that came with those after the one that it was compared with."""
+        condition, bound = seen(head)
+        found = self._select(_BOTH.format(seen=condition), {"batch": batch, "after": after, **bound})
+        return bool(found["n"].to_pylist()[0])
 
-    def _select(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
-        return talk.select(self._writer, self.where, sql, params or {})
+    def _count(self, batch: int) -> int:
+        return int(self._select(_COUNT, {"batch": batch})["n"].to_pylist()[0])
 
-    def _column(self, sql: str, params: Mapping[str, object] | None = None) -> Sequence[Any]:
-        values: list[Any] = self._select(sql, {"name": self.where.database, **(params or {})}).column(0).to_pylist()
-        return values
+    def _refuse_skew(self) -> None:
+        """Refuse a server whose clock is far from this one: what is known when would be told wrongly."""
+        there = self._select("SELECT now64(6, 'UTC') AS now", {})["now"].to_pylist()[0]
+        ahead = there - datetime.now(UTC)
+        if abs(ahead) > SKEW:
+            raise StoreError(
+                f"the clock of {self.where} says {there:%Y-%m-%d %H:%M:%S} UTC, {abs(ahead)} "
+                f"{'ahead of' if ahead > timedelta() else 'behind'} this machine's: set the wrong one right"
+            )
+
+    def _alter(self, sql: str, params: Mapping[str, object]) -> None:
+        """Change a table where its rows are."""
+        cluster = self._shape.cluster
+        self._do(sql.replace("{events}", f"events_local ON CLUSTER '{cluster}'" if cluster else "events"), params, "")
+
+    def _do(self, sql: str, params: Mapping[str, object], token: str = "") -> None:
+        """Run a statement; of several with the same token only the first counts."""
+        talk.command(self._writer, self.where, sql, params, token=token)
+
+    def _select(self, sql: str, params: Mapping[str, object]) -> pa.Table:
+        return talk.select(self._writer, self.where, sql, params)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,12 +14,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import numpy as np
 import pyarrow as pa
 
-from workbench.errors import InvalidArgument, StoreError, StoreNotFound
+from workbench.errors import InvalidArgument, StoreError
+from workbench.store import alone
+from workbench.store.clickhouse_errors import named, refuse_old
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from clickhouse_connect.driver.client import Client
+    from numpy.typing import NDArray
 
 MEMORY: Final = ":memory:"
 DATABASE: Final = "default"
@@ -32,15 +35,42 @@ READ: Final = {
     "join_use_nulls": "1",
     "output_format_arrow_string_as_string": "1",
     "output_format_arrow_compression_method": "none",
-    "max_query_size": str(16 << 20),
+    "max_query_size": str(256 << 20),
     "readonly": "2",
 }
 """Settings of whoever asks: nothing can be written. The last one must be, as the others can be set no more."""
 
-WRITE: Final = {"session_timezone": "UTC"}
+WRITE: Final = {
+    "session_timezone": "UTC",
+    "output_format_arrow_string_as_string": "1",
+    "output_format_arrow_compression_method": "none",
+    "max_query_size": str(64 << 20),
+    "max_partitions_per_insert_block": "0",  # an export may be of many years
+    "insert_deduplicate": "1",
+    "async_insert": "0",  # what was answered is written
+}
+"""Settings of whoever writes."""
+
+ON_CLUSTER: Final = {
+    # what was inserted is on most replicas and is read back from any; a shard has it before the answer comes
+    "insert_quorum": "auto",
+    "insert_quorum_parallel": "0",
+    "select_sequential_consistency": "1",
+    "distributed_foreground_insert": "1",
+}
+"""More settings of whoever writes to several servers."""
+
+ONCE: Final = "insert_deduplication_token"
+"""The setting that names an insert, so that it counts once."""
+
+PIECE_ROWS: Final = 250_000
+"""Rows that travel at once: of more, the copies of them take longer than their way."""
+
+TIMEOUT: Final = 300
+"""Seconds after which a server that says nothing is taken to be away."""
 
 _MANY: Final = 1_000
-"""More integers than this are bound as bytes: as text, ClickHouse reads some 100,000 of them forever."""
+"""More integers than this travel as bytes: as text, ClickHouse reads some 100,000 of them forever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +85,7 @@ class Address:
         password: Never shown.
         database: What is asked.
         secure: Whether the server speaks HTTPS.
+        timeout: Seconds after which a server that says nothing is taken to be away.
     """
 
     host: str = ""
@@ -64,6 +95,7 @@ class Address:
     password: str = field(default="", repr=False)
     database: str = DATABASE
     secure: bool = False
+    timeout: int = TIMEOUT
 
     def __str__(self) -> str:
         return f"clickhouse://{self.host}:{self.port}/{self.database}" if self.host else f"chdb://{self.path}"
@@ -74,7 +106,7 @@ def address(dsn: str) -> Address:
 
     Args:
         dsn: `chdb://path` for the engine in this process (`chdb://:memory:` keeps nothing), or
-            `clickhouse://user:password@host:8443/database?secure=true`.
+            `clickhouse://user:password@host:8443/database?secure=true&timeout=300`.
 
     Raises:
         InvalidArgument: It is neither.
@@ -89,10 +121,10 @@ def address(dsn: str) -> Address:
         parts = urlsplit(dsn)
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
         secure = options.pop("secure", "false") == "true"
-        port = parts.port or (8443 if secure else 8123)
+        port, timeout = parts.port or (8443 if secure else 8123), int(options.pop("timeout", TIMEOUT))
     except ValueError:
         scheme, options = "", {}
-    if scheme != "clickhouse" or options or not parts.hostname:
+    if scheme != "clickhouse" or options or not parts.hostname or timeout < 1:
         raise InvalidArgument(
             "a ClickHouse is named chdb://path or clickhouse://user:password@host:8443/database?secure=true, "
             f"got {_without_password(dsn)!r}"
@@ -104,6 +136,7 @@ def address(dsn: str) -> Address:
         password=unquote(parts.password or ""),
         database=unquote(parts.path.strip("/")) or DATABASE,
         secure=secure,
+        timeout=timeout,
     )
 
 
@@ -122,10 +155,14 @@ def connect(where: Address, settings: Mapping[str, str]) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - an extra, and heavy
     except ImportError as error:
         raise StoreError(f"{where} needs an extra: pip install 'workbench[clickhouse]'") from error
+    if not where.host and where.path != MEMORY:
+        alone.hold(where.path)
+    for name in ("clickhouse_connect", "urllib3"):
+        logging.getLogger(name).addHandler(logging.NullHandler())  # what goes wrong is raised, and said once
     with named(where):
         if not where.host:
             return clickhouse_connect.get_client(interface="chdb", path=where.path, settings=dict(settings))
-        return clickhouse_connect.get_client(
+        client = clickhouse_connect.get_client(
             host=where.host,
             port=where.port,
             username=where.user,
@@ -134,39 +171,33 @@ def connect(where: Address, settings: Mapping[str, str]) -> Client:
             secure=where.secure,
             settings=dict(settings),
             autogenerate_session_id=False,
+            send_receive_timeout=where.timeout,
+            connect_timeout=min(where.timeout, 10),
+            query_retries=0,
         )
+    refuse_old(where, str(client.server_version))
+    return client
 
 
-_REFUSED: Final = frozenset({192, 193, 194, 497, 516})
-_NOT_THERE: Final = {81: "the database", 60: "a table"}
+def close(client: Client, where: Address) -> None:
+    """Let go of it: of the engine in this process, when the last of its clients is closed."""
+    client.close()
+    if not where.host and where.path != MEMORY:
+        alone.release(where.path)
 
 
-@contextmanager
-def named(where: Address) -> Iterator[None]:
-    """Say what went wrong with ClickHouse, without telling how to log in.
-
-    Raises:
-        StoreNotFound: A database or table is missing.
-        StoreError: Anything else.
-    """
-    from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError  # noqa: PLC0415 - an extra
-
-    try:
-        yield
-    except ClickHouseError as error:
-        told, code = _told(str(error), where), getattr(error, "code", None)
-        if code in _NOT_THERE:
-            raise StoreNotFound(f"{where} has not {_NOT_THERE[code]} that was asked for: {told}") from None
-        if code in _REFUSED:
-            raise StoreError(f"{where} refuses the user {where.user!r} or the password: check both") from None
-        if isinstance(error, OperationalError) and code is None:
-            raise StoreError(f"{where} does not answer: check host and port, and that it runs ({told})") from None
-        raise StoreError(f"{where} says: {told}") from None
+def command(client: Client, where: Address, sql: str, params: Mapping[str, object], *, token: str = "") -> None:
+    """Run a statement that returns nothing; of several with the same token only the first one counts."""
+    text, bound = binding(sql, params)
+    with named(where):
+        client.command(text, parameters=bound, settings={ONCE: token} if token else None)
 
 
-def _told(message: str, where: Address) -> str:
-    first = " ".join(message.split())[:300]
-    return first.replace(where.password, "…") if where.password else first
+def insert(client: Client, where: Address, table: str, rows: pa.Table, *, token: str) -> None:
+    """Add rows to a table, some at a time; of several inserts with the same token only the first one counts."""
+    for number, start in enumerate(range(0, rows.num_rows, PIECE_ROWS)):
+        with named(where):
+            client.insert_arrow(table, rows.slice(start, PIECE_ROWS), settings={ONCE: f"{token}-{number}"})
 
 
 def select(client: Client, where: Address, sql: str, params: Mapping[str, object]) -> pa.Table:
@@ -180,7 +211,8 @@ def select(client: Client, where: Address, sql: str, params: Mapping[str, object
     text, bound = binding(sql, params)
     with named(where):
         answer = client.raw_query(text, parameters=bound, fmt="ArrowStream")
-    return _signed(pa.ipc.open_stream(answer).read_all())
+        table = pa.ipc.open_stream(answer).read_all()
+    return _signed(table)
 
 
 _QUOTED: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"[^"]*"|`[^`]*`|--[^\n]*|/\*.*?\*/""", re.DOTALL)
@@ -218,10 +250,26 @@ def _bound(name: str, value: object) -> tuple[str, dict[str, object]]:
     """Write how a value is named in a statement, and what is bound for it."""
     if value is None:
         return "NULL", {}
+    if isinstance(value, Packed):
+        return value.literal, {}
     if isinstance(value, list | tuple | np.ndarray):
         return _bound_list(name, list(value))
     kind, plain = _scalar(name, value)
     return f"{{{name}:{kind}}}", {name: plain}
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Many 64-bit integers, which travel as bytes in the statement itself: a server takes no value so long."""
+
+    numbers: NDArray[np.int64] | NDArray[np.uint64]
+
+    @property
+    def literal(self) -> str:
+        """Write them as SQL: in an alphabet that no quote is of."""
+        kind = "UInt64" if self.numbers.dtype.kind == "u" else "Int64"
+        packed = base64.b64encode(self.numbers.astype(self.numbers.dtype.newbyteorder("<")).tobytes()).decode()
+        return f"reinterpret(base64Decode('{packed}'), 'Array({kind})')"
 
 
 def _bound_list(name: str, values: Sequence[object]) -> tuple[str, dict[str, object]]:
@@ -233,14 +281,9 @@ def _bound_list(name: str, values: Sequence[object]) -> tuple[str, dict[str, obj
         raise InvalidArgument(f"the values of ${name} must be of one kind, got {list(values)[:5]!r}")
     kind = "Float64" if "Float64" in kinds else next(iter(kinds))
     if kind == "Int64" and len(known) == len(values) > _MANY:
-        return _as_bytes(name, np.array([plain for _, plain in known], dtype="<i8"))
+        return Packed(np.array([plain for _, plain in known], dtype=np.int64)).literal, {}
     several = [None if value is None else _scalar(name, value)[1] for value in values]
     return f"{{{name}:Array({kind if len(known) == len(values) else f'Nullable({kind})'})}}", {name: several}
-
-
-def _as_bytes(name: str, values: Any) -> tuple[str, dict[str, object]]:  # noqa: ANN401 - an array of NumPy
-    read = f"reinterpretAsInt64(substring(base64Decode({{{name}:String}}), i * 8 + 1, 8))"
-    return f"arrayMap(i -> {read}, range({len(values):d}))", {name: base64.b64encode(values.tobytes()).decode()}
 
 
 _KINDS: Final[tuple[tuple[type, str], ...]] = (

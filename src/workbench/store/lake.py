@@ -57,6 +57,11 @@ class LakeStore:
         else:
             raise StoreNotFound(f"no lake at {self.path}: ingest a file first, with `workbench ingest FILE`")
 
+    @property
+    def name(self) -> str:
+        """Where it is."""
+        return str(self.path)
+
     def snapshot(self, *, known_at: datetime | None = None, version: int | None = None) -> LakeSnapshot:
         """Open a version, the newest unless said otherwise, seen as known at `known_at` if that is given.
 
@@ -129,6 +134,9 @@ class LakeStore:
         """Check every byte of the newest version; return what is wrong, by file."""
         found = {file.path: files.damage(self.root, file) for file in self.snapshot().files}
         return {path: damage for path, damage in found.items() if damage}
+
+    def close(self) -> None:
+        """Let go of nothing: files are open only while they are read."""
 
     def _table(self) -> DeltaTable:
         try:

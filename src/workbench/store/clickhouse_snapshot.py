@@ -1,0 +1,116 @@
+"""The events in ClickHouse as they were at one batch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+import numpy as np
+
+from workbench.store import clickhouse_client as talk
+from workbench.store import duck
+from workbench.store.arrivals import BUCKETS
+from workbench.store.base import STORED_EVENT
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+    from datetime import datetime
+
+    import pyarrow as pa
+    from clickhouse_connect.driver.client import Client
+    from numpy.typing import NDArray
+
+    from workbench.store.clickhouse_log import Head
+
+FEW: Final = 1_000_000
+"""Events that are asked for at once; of more, the people are divided into parts."""
+
+_COLUMNS: Final = ", ".join(STORED_EVENT.names)
+_BEGIN: Final = re.compile(r"(?P<head>(?:\s|--[^\n]*\n)*)(?P<with>WITH\s+)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class ClickHouseSnapshot:
+    """The events that were there up to one batch. Safe to ask from several threads.
+
+    Attributes:
+        client: One that only reads.
+        where: What it reads.
+        head: Which batches are seen.
+        known_at: See `base.Snapshot.known_at`.
+        people: See `base.Snapshot.people`.
+        members: The `user_key`s of whom alone is seen.
+    """
+
+    engine: ClassVar[Literal["clickhouse"]] = "clickhouse"
+
+    client: Client = field(repr=False)
+    where: talk.Address
+    head: Head
+    known_at: datetime | None = None
+    people: Hashable | None = None
+    members: NDArray[np.int64] | None = field(default=None, repr=False)
+
+    @property
+    def version(self) -> int:
+        """The last batch that is seen; `ClickHouseStore.snapshot` opens it again."""
+        return self.head.batch
+
+    @property
+    def parts(self) -> int:
+        """See `base.Snapshot.parts`."""
+        return BUCKETS if self.head.total > FEW else 1
+
+    @property
+    def data_version(self) -> str:
+        """Name of the version: its last batch, and a hash of all of them, so that two stores are not mistaken."""
+        suffix = "" if self.known_at is None else f" as known at {self.known_at.isoformat()}"
+        return f"{self.head.batch}-{self.head.version}{suffix}"
+
+    def only(self, keys: NDArray[np.int64], *, people: Hashable) -> ClickHouseSnapshot:
+        """Return the events of some people alone; see `base.Snapshot.only`."""
+        members = keys if self.members is None else np.intersect1d(keys, self.members)
+        return replace(self, members=members, people=people)
+
+    def known(self, at: datetime) -> ClickHouseSnapshot:
+        """Return what had been ingested by an instant; see `base.Snapshot.known`."""
+        return replace(self, known_at=at)
+
+    def scan(self, columns: Sequence[str], *, part: int) -> None:
+        """Leave it to `query`; see `base.Snapshot.scan`."""
+
+    def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
+        """Run one SELECT over `events`; see `base.Snapshot.query`."""
+        seen, bound = self._events(part)
+        return talk.select(self.client, self.where, _over(seen, sql), {**(params or {}), **bound})
+
+    def _events(self, part: int | None) -> tuple[str, dict[str, object]]:
+        """Write the SELECT of the events that are seen, and what is bound in it."""
+        condition, bound = seen(self.head)
+        wanted = [condition]
+        if part is not None and self.parts > 1:
+            wanted.append(f"bitAnd(user_key, {BUCKETS - 1}) = {part:d}")
+        if self.known_at is not None:
+            wanted.append("ingested_at <= $seen_known_at")
+            bound["seen_known_at"] = self.known_at
+        if self.members is not None:
+            wanted.append("user_key IN (SELECT arrayJoin($seen_members))" if len(self.members) else "false")
+            bound["seen_members"] = self.members
+        table = f"{duck.quote_name(self.where.database)}.events"
+        return f"SELECT {_COLUMNS} FROM {table} WHERE {' AND '.join(wanted)}", bound  # noqa: S608 - our own words
+
+
+def seen(head: Head) -> tuple[str, dict[str, object]]:
+    """Write the condition by which rows of `events` are seen, and what is bound in it."""
+    bound: dict[str, object] = {"seen_batch": head.batch}
+    if not head.given_up:
+        return "batch <= $seen_batch", bound
+    return "batch <= $seen_batch AND batch NOT IN $seen_given_up", {**bound, "seen_given_up": [*head.given_up]}
+
+
+def _over(seen: str, sql: str) -> str:
+    """Put the events that are seen before a SELECT, under the name by which it asks for them."""
+    begin = _BEGIN.match(sql)
+    rest = sql[begin.end() :] if begin else sql
+    return f"WITH events AS ({seen})" + (", " if begin and begin["with"] else " ") + rest

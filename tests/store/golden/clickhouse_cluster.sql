@@ -1,0 +1,178 @@
+CREATE TABLE IF NOT EXISTS events_local ON CLUSTER 'analytics'
+(
+    event_id String,
+    event_type LowCardinality(String),
+    user_id String,
+    occurred_at DateTime64(6, 'UTC'),
+    platform LowCardinality(Nullable(String)),
+    session_id Nullable(String),
+    raid_id Nullable(String),
+    message_id Nullable(String),
+    value Nullable(Float64),
+    properties Nullable(String),
+    schema_version Int32,
+    ingested_at DateTime64(6, 'UTC'),
+    source LowCardinality(String),
+    position Int64,
+    user_key Int64,
+    batch UInt64,
+    event_key UInt64 MATERIALIZED sipHash64(event_id),
+    INDEX seen batch TYPE minmax GRANULARITY 1,
+    PROJECTION by_id (SELECT event_key, event_id, batch ORDER BY event_key)
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/default/events', '{replica}')
+PARTITION BY toYYYYMM(occurred_at)
+ORDER BY (bitAnd(user_key, 15), user_key, occurred_at)
+TTL toDateTime(greatest(occurred_at, ingested_at)) + INTERVAL 365 DAY
+SETTINGS replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS events ON CLUSTER 'analytics' AS events_local
+ENGINE = Distributed('analytics', 'default', 'events_local', user_key);
+
+CREATE TABLE IF NOT EXISTS batches ON CLUSTER 'analytics'
+(
+    batch UInt64,
+    kind LowCardinality(String),
+    writer String,
+    rows UInt64,
+    total UInt64,
+    version String,
+    given_up Array(UInt64),
+    at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/default/batches', '{shard}-{replica}')
+ORDER BY (batch, kind)
+SETTINGS replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS positions ON CLUSTER 'analytics'
+(
+    source String,
+    batch UInt64,
+    position Int64
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/default/positions', '{shard}-{replica}')
+ORDER BY (source, batch)
+SETTINGS replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS user_profiles_local ON CLUSTER 'analytics'
+(
+    user_key Int64,
+    user_id String,
+    as_of DateTime64(6, 'UTC'),
+    first_seen DateTime64(6, 'UTC'),
+    last_seen DateTime64(6, 'UTC'),
+    events UInt64,
+    platforms Array(String),
+    written_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/default/user_profiles', '{replica}', written_at)
+ORDER BY (user_key, as_of);
+
+CREATE TABLE IF NOT EXISTS user_profiles ON CLUSTER 'analytics' AS user_profiles_local
+ENGINE = Distributed('analytics', 'default', 'user_profiles_local', user_key);
+
+CREATE TABLE IF NOT EXISTS platform_activity_local ON CLUSTER 'analytics'
+(
+    user_key Int64,
+    user_id String,
+    platform LowCardinality(String),
+    day Date,
+    events UInt64,
+    written_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/default/platform_activity', '{replica}', written_at)
+PARTITION BY toYYYYMM(day)
+ORDER BY (user_key, platform, day);
+
+CREATE TABLE IF NOT EXISTS platform_activity ON CLUSTER 'analytics' AS platform_activity_local
+ENGINE = Distributed('analytics', 'default', 'platform_activity_local', user_key);
+
+CREATE TABLE IF NOT EXISTS user_journeys_local ON CLUSTER 'analytics'
+(
+    user_key Int64,
+    user_id String,
+    journey_id String,
+    start_time DateTime64(6, 'UTC'),
+    end_time DateTime64(6, 'UTC'),
+    total_steps UInt32,
+    conversion_points Array(String),
+    written_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/default/user_journeys', '{replica}', written_at)
+PARTITION BY toYYYYMM(start_time)
+ORDER BY (user_key, start_time);
+
+CREATE TABLE IF NOT EXISTS user_journeys ON CLUSTER 'analytics' AS user_journeys_local
+ENGINE = Distributed('analytics', 'default', 'user_journeys_local', user_key);
+
+CREATE TABLE IF NOT EXISTS predictions_local ON CLUSTER 'analytics'
+(
+    user_key Int64,
+    user_id String,
+    cutoff DateTime64(6, 'UTC'),
+    engagement_score Float64,
+    churn_risk Float64,
+    risk_level LowCardinality(String),
+    engagement_version LowCardinality(String),
+    churn_version LowCardinality(String),
+    data_version String,
+    written_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/default/predictions', '{replica}', written_at)
+PARTITION BY toYYYYMM(cutoff)
+ORDER BY (user_key, cutoff, engagement_version, churn_version);
+
+CREATE TABLE IF NOT EXISTS predictions ON CLUSTER 'analytics' AS predictions_local
+ENGINE = Distributed('analytics', 'default', 'predictions_local', user_key);
+
+CREATE TABLE IF NOT EXISTS sentiment_analysis_local ON CLUSTER 'analytics'
+(
+    message_id String,
+    timestamp DateTime64(6, 'UTC'),
+    sentiment_score Nullable(Float64),
+    emotion LowCardinality(Nullable(String)),
+    confidence Nullable(Float64),
+    keywords Array(String),
+    language LowCardinality(Nullable(String)),
+    written_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/default/sentiment_analysis', '{replica}', written_at)
+PARTITION BY toYYYYMM(timestamp)
+ORDER BY message_id;
+
+CREATE TABLE IF NOT EXISTS sentiment_analysis ON CLUSTER 'analytics' AS sentiment_analysis_local
+ENGINE = Distributed('analytics', 'default', 'sentiment_analysis_local', sipHash64(message_id));
+
+CREATE TABLE IF NOT EXISTS ai_performance_local ON CLUSTER 'analytics'
+(
+    interaction_id String,
+    timestamp DateTime64(6, 'UTC'),
+    model LowCardinality(String),
+    response_time_ms Nullable(Float64),
+    tokens_used Nullable(UInt64),
+    cost_usd Nullable(Float64),
+    quality_score Nullable(Float64),
+    user_satisfaction Nullable(Float64),
+    context_relevance Nullable(Float64),
+    written_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/default/ai_performance', '{replica}', written_at)
+PARTITION BY toYYYYMM(timestamp)
+ORDER BY interaction_id;
+
+CREATE TABLE IF NOT EXISTS ai_performance ON CLUSTER 'analytics' AS ai_performance_local
+ENGINE = Distributed('analytics', 'default', 'ai_performance_local', sipHash64(interaction_id));
+
+CREATE TABLE IF NOT EXISTS experiments_local ON CLUSTER 'analytics'
+(
+    experiment LowCardinality(String),
+    unit_id String,
+    variant LowCardinality(String),
+    exposed_at DateTime64(6, 'UTC'),
+    written_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/default/experiments', '{replica}', written_at)
+ORDER BY (experiment, unit_id);
+
+CREATE TABLE IF NOT EXISTS experiments ON CLUSTER 'analytics' AS experiments_local
+ENGINE = Distributed('analytics', 'default', 'experiments_local', sipHash64(unit_id));

@@ -1,0 +1,133 @@
+"""The tables in ClickHouse: made once, by one of several, for a server or a cluster of them."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import InvalidArgument, StoreError, StoreTooNew
+from workbench.store import clickhouse_client as talk
+from workbench.store.clickhouse import ClickHouseStore
+from workbench.store.clickhouse_schema import Schema, Shape, migrations
+
+GOLDEN = Path(__file__).parent / "golden" / "clickhouse_cluster.sql"
+TABLES = {
+    "events", "batches", "positions", "user_profiles", "platform_activity", "user_journeys", "predictions",
+    "sentiment_analysis", "ai_performance", "experiments", "migrations",
+}  # fmt: skip
+
+
+@pytest.fixture
+def house(clickhouse_server):
+    """A server without tables."""
+    store = ClickHouseStore(clickhouse_server.dsn)
+    drop(store)
+    yield store
+    drop(store)
+    ClickHouseStore(clickhouse_server.dsn).close()
+    store.close()
+
+
+def drop(store):
+    for kind in ("VIEW", "TABLE"):
+        engine = "engine = 'MaterializedView'" if kind == "VIEW" else "engine != 'MaterializedView'"
+        names = store._select(f"SELECT name FROM system.tables WHERE database = currentDatabase() AND {engine}", {})
+        for name in names["name"].to_pylist():
+            store._do(f"DROP {kind} IF EXISTS {name} SYNC", {})
+
+
+def tables(store):
+    sql = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+    return set(store._select(sql, {})["name"].to_pylist())
+
+
+def test_migrations_make_every_table_and_are_done_once(house):
+    assert house.schema.version() == 0
+    assert [each.number for each in house.migrate()] == [*range(1, len(migrations()) + 1)]
+    assert tables(house) >= TABLES
+    assert house.migrate() == []
+    assert house.schema.version() == len(migrations())
+
+
+def test_of_several_that_migrate_at_once_one_does_each_step(house):
+    schemas = [Schema(house._do, house._select, Shape()) for _ in range(4)]
+    with ThreadPoolExecutor(len(schemas)) as pool:
+        done = [each.number for found in pool.map(Schema.migrate, schemas) for each in found]
+    assert sorted(done) == [*range(1, len(migrations()) + 1)]
+    assert tables(house) >= TABLES
+
+
+def test_a_step_that_was_begun_and_never_done_is_done_by_another(house):
+    dead = Schema(house._do, house._select, Shape())
+    house._do(dead_log(), {})
+    dead._say(1, "begun 0")
+    assert len(Schema(house._do, house._select, Shape(), lease=0.3).migrate()) == len(migrations())
+
+
+def dead_log():
+    from workbench.store.clickhouse_schema import _DONE
+
+    return _DONE.statements(Shape())[0]
+
+
+def test_tables_of_a_newer_workbench_are_refused(house):
+    house.migrate()
+    house._do("INSERT INTO migrations (number, kind, writer) VALUES (999, 'done', 'x')", {})
+    with pytest.raises(StoreTooNew, match="are of version 999, this Workbench knows"):
+        ClickHouseStore(f"clickhouse://{house.where.host}:{house.where.port}/default", create=False)
+
+
+def test_tables_of_an_older_workbench_are_read_after_migrating_only(house):
+    for statement in (dead_log(), "INSERT INTO migrations (number, kind, writer) VALUES (1, 'done', 'x')"):
+        house._do(statement, {})
+    with pytest.raises(StoreError, match="run `workbench migrate`"):
+        ClickHouseStore(f"clickhouse://{house.where.host}:{house.where.port}/default", create=False)
+
+
+def test_events_lie_by_month_and_user_compressed_and_expire(house):
+    house.migrate()
+    sql = "SELECT create_table_query AS made FROM system.tables WHERE name = 'events' AND database = currentDatabase()"
+    made = house._select(sql, {})["made"].to_pylist()[0]
+    assert "PARTITION BY toYYYYMM(occurred_at)" in made
+    assert "ORDER BY (bitAnd(user_key, 15), user_key, occurred_at)" in made
+    assert "toIntervalDay(365)" in made
+    codecs = house._select("SELECT DISTINCT default_compression_codec AS codec FROM system.parts", {})
+    assert set(codecs["codec"].to_pylist()) <= {"LZ4"}
+
+
+def test_the_statements_for_a_cluster_are_those_that_were_looked_at():
+    """To look at new ones: `WORKBENCH_CLUSTER=analytics workbench migrate --ddl > tests/store/golden/…`."""
+    shape = Shape("analytics", database="default", retention_days=365)
+    written = "\n\n".join(f"{each};" for one in migrations() for each in one.statements(shape)) + "\n"
+    assert written == GOLDEN.read_text()
+
+
+def test_a_cluster_has_every_table_replicated_and_what_is_sharded_spread():
+    shape = Shape("analytics")
+    written = [each for one in migrations() for each in one.statements(shape)]
+    assert all("ON CLUSTER 'analytics'" in each for each in written)
+    for each in written:
+        if "MergeTree" in each and "MATERIALIZED VIEW" not in each:
+            assert re.search(r"ENGINE = Replicated\w*MergeTree\('/clickhouse/tables/(all|\{shard\})/default/\w+'", each)
+            assert "non_replicated" not in each
+    spread = {re.search(r"EXISTS (\w+)", each)[1] for each in written if "ENGINE = Distributed" in each}
+    assert spread >= TABLES - {"batches", "positions", "migrations"}
+
+
+def test_a_name_of_a_cluster_is_no_sql():
+    with pytest.raises(InvalidArgument, match="letters, digits and underscores"):
+        Shape("x' ENGINE = Null --")
+
+
+@pytest.mark.parametrize(("version", "fits"), [("24.3.1.1", False), ("25.8.1", True), ("26.9.2.1", True)])
+def test_an_old_server_is_refused(version, fits):
+    from workbench.store.clickhouse_errors import refuse_old
+
+    if fits:
+        refuse_old(talk.address("clickhouse://host/db"), version)
+    else:
+        with pytest.raises(StoreError, match=r"is ClickHouse 24\.3\.1\.1; this Workbench needs 25\.8 or newer"):
+            refuse_old(talk.address("clickhouse://host/db"), version)
