@@ -76,6 +76,7 @@ class Broker:
         kind: What it is, for the head of the test report.
         command: How it was started; empty for one that is not ours.
         secure: Where it speaks TLS and asks who one is; `None` where it does not.
+        session: The shortest session of a group in seconds that it accepts.
     """
 
     address: str
@@ -84,6 +85,7 @@ class Broker:
     folder: Path | None = None
     process: subprocess.Popen | None = None
     secure: str | None = None
+    session: float = 6
 
     @property
     def certificate(self) -> Path:
@@ -152,7 +154,7 @@ def chosen() -> str:
     java, mvn, jars = shutil.which("java"), shutil.which("mvn"), (CACHE / VERSION / "complete").exists()
     if java and (mvn or jars):
         return f"Apache Kafka {VERSION} in KRaft mode ({'jars are cached' if jars else 'jars come from Maven'})"
-    if (Path(sys.executable).parent / "noida").exists():
+    if (Path(sys.executable).parent / "noida-db").exists():
         return "noida-db, for there is no Java or no Maven for Apache Kafka"
     return "none (no WORKBENCH_TEST_KAFKA, no Java or Maven, no noida-db): its tests are skipped"
 
@@ -185,7 +187,7 @@ def _apache(port: int) -> Broker:
     scram = ["--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"]
     subprocess.run([*jvm, *storage, *scram], check=True, capture_output=True)
     command = [*jvm, "kafka.Kafka", str(properties)]
-    return _running(Broker(f"127.0.0.1:{port}", f"Apache Kafka {VERSION}", command, folder, secure=secure))
+    return _running(Broker(f"127.0.0.1:{port}", f"Apache Kafka {VERSION}", command, folder, secure=secure, session=3))
 
 
 def _certified(folder: Path) -> bool:
@@ -241,11 +243,11 @@ def _fetch(jars: Path, mvn: str) -> None:
 
 def _noida(port: int) -> Broker:
     """Start the broker of the package `noida-db`, if it is installed."""
-    binary = Path(sys.executable).parent / "noida"
+    binary = Path(sys.executable).parent / "noida-db"
     if not binary.exists():
         raise NoBroker("the package noida-db is not installed")
     folder = Path(tempfile.mkdtemp(prefix="workbench-noida-"))
-    command = [str(binary), "serve", "--kafka-port", str(port), "--data", str(folder)]
+    command = [str(binary), "start", "--only", "kafka", "--kafka-port", str(port), "--data-dir", str(folder)]
     return _running(Broker(f"127.0.0.1:{port}", "noida-db", command, folder))
 
 

@@ -37,7 +37,9 @@ def client(request):
 
 @pytest.fixture
 def settings(broker, topic, client):
-    return KafkaSettings(brokers=broker.address, client=client, group=f"group-{topic}", events=topic, session_seconds=3)
+    return KafkaSettings(
+        brokers=broker.address, client=client, group=f"group-{topic}", events=topic, session_seconds=broker.session
+    )
 
 
 @pytest.fixture
@@ -112,7 +114,15 @@ class Child:
             "--topic",
             settings.events,
         ]
-        command += ["--client", settings.client, "--lake", str(lake.path), "--session", "3", *map(str, more)]
+        command += [
+            "--client",
+            settings.client,
+            "--lake",
+            str(lake.path),
+            "--session",
+            str(settings.session_seconds),
+            *map(str, more),
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def died(self):

@@ -76,9 +76,7 @@ def test_reports_of_the_engine_in_a_process_are_those_of_a_lake(of_a_lake, expor
 
 
 @pytest.mark.slow
-def test_reports_of_a_server_are_those_of_a_lake_and_show_no_password(
-    of_a_lake, export, tmp_path, clickhouse_server
-):
+def test_reports_of_a_server_are_those_of_a_lake_and_show_no_password(of_a_lake, export, tmp_path, clickhouse_server):
     house = ClickHouseStore(clickhouse_server.dsn)
     house.clear()
     found = reports_of(tmp_path, clickhouse_server.dsn, export)

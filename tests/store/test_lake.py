@@ -25,6 +25,7 @@ from workbench.events import to_table
 from workbench.store import maintenance
 from workbench.store import snapshot as snapshot_room
 from workbench.store.base import STORED_EVENT, as_stored
+from workbench.store.files import LakeFile
 from workbench.store.keys import user_key
 from workbench.store.lake import LakeStore
 from workbench.testing import START, events_of
@@ -126,6 +127,30 @@ def test_a_cell_is_sorted_by_user_then_time(lake):
         keys = [(row["user_key"], row["occurred_at"]) for row in rows]
         assert keys == sorted(keys)
     assert len({(file.month, file.bucket) for file in lake.snapshot().files}) == len(lake.snapshot().files)
+
+
+def sizes(*rows):
+    """Files of one cell with so many events each."""
+    return [LakeFile(f"{number}", "2026-11", 3, count, count, 0) for number, count in enumerate(rows)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "merged"),
+    [
+        ((10, 10, 10, 10), []),
+        ((10, 10, 10, 10, 10), [10, 10, 10, 10, 10]),
+        ((10, 10, 10, 10, 10, 90), [10, 10, 10, 10, 10, 90]),
+        ((5_000, 10, 10, 10, 10, 10), [10, 10, 10, 10, 10]),
+        ((10, 30, 90, 270, 810), []),
+        ((600_000, 600_000, 600_000, 600_000, 600_000), []),
+        ((300_000,) * 8, [300_000] * 6),
+    ],
+)
+def test_files_that_are_alike_are_merged_and_large_ones_left_alone(rows, merged):
+    groups = maintenance._crowded(sizes(*rows), maintenance.RUNS)
+    assert [file.rows for group in groups for file in group] == merged
+    everything = maintenance._crowded(sizes(*rows), 1)
+    assert sorted(file.rows for group in everything for file in group) == sorted(rows)
 
 
 def test_an_old_version_reads_the_same_after_maintenance(lake):

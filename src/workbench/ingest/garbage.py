@@ -21,7 +21,6 @@ def searched_rarely() -> Iterator[None]:
     is at the start, modules above all, is left out of all searches.
     """
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*RARE)
     try:

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RUNS: Final = 4
-"""Most sorted files in a cell before they are merged, unless a full merge is asked for."""
+"""Most sorted files of about one size in a cell before they are merged, unless a full merge is asked for."""
+
+GROWTH: Final = 2
+"""A file that is more than so many times larger than all smaller ones of its cell together is left as it is."""
+
+MOST: Final = 2_000_000
+"""Events that are merged at once, at most, unless a full merge is asked for: this bounds memory."""
 
 BATCH: Final = 500_000
 """About how many arrived events are sorted into cells at once: this bounds memory."""
@@ -69,7 +75,7 @@ def sort_in(table: DeltaTable, root: Path, events: pa.Table, *, moved: Mapping[s
 
 
 def compact(opened: Callable[[], DeltaTable], root: Path, *, runs: int, commit: Commit) -> int:
-    """Sort arrived events into cells, each once, and merge cells of more than `runs` files.
+    """Sort arrived events into cells, each once, and merge files where more than `runs` are alike.
 
     Returns:
         How many repeated events were dropped. Stops early when another process does the same job.
@@ -184,11 +190,28 @@ def _written(root: Path, events: pa.Table, rows: NDArray[np.int64] | None = None
 
 
 def _crowded(present: Sequence[files.LakeFile], runs: int) -> list[list[files.LakeFile]]:
-    """List the cells that hold more than `runs` files."""
+    """List, for each cell that is to be tidied, the files to merge."""
     cell_of = attrgetter("month", "bucket")
     history = sorted((file for file in present if not file.in_tail), key=cell_of)
     cells = [list(cell) for _, cell in groupby(history, key=cell_of)]
-    return [cell for cell in cells if len(cell) > runs]
+    if runs == 1:
+        return [cell for cell in cells if len(cell) > 1]
+    return [group for group in map(_alike, cells) if len(group) > runs]
+
+
+def _alike(cell: Sequence[files.LakeFile]) -> list[files.LakeFile]:
+    """Take the smallest files, up to one that is much larger than they are together, or too many events for memory.
+
+    Large files are thereby rewritten seldom: a stream's month would else be written anew with each half a million.
+    """
+    group: list[files.LakeFile] = []
+    total = 0
+    for file in sorted(cell, key=attrgetter("rows", "path")):
+        if group and (file.rows > GROWTH * total or total + file.rows > MOST):
+            break
+        group.append(file)
+        total += file.rows
+    return group
 
 
 def _next(table: DeltaTable) -> dict[str, int]:
