@@ -43,6 +43,13 @@ def settings(broker, topic, client):
 
 
 @pytest.fixture
+def whole(broker):
+    """Only a broker that does all that Apache Kafka does."""
+    if broker.kind == "noida-db":
+        pytest.skip("noida-db 0.2 does not do all that this needs: groups, topics that come later")
+
+
+@pytest.fixture
 def lake(tmp_path):
     return LakeStore(tmp_path / "lake")
 
@@ -176,6 +183,7 @@ def test_two_share_the_partitions_and_the_one_that_stays_takes_over(settings, la
     assert ids(lake) == expected(*range(3_500))
 
 
+@pytest.mark.usefixtures("whole")
 def test_what_a_process_that_was_thought_dead_was_about_to_commit_is_refused(settings, lake):
     produce(settings, map(message, range(1_000)))
     zombie = Child(settings, lake, "--failpoint", "before_history", "--passes", "1", "--freeze")
@@ -192,6 +200,7 @@ def test_what_a_process_that_was_thought_dead_was_about_to_commit_is_refused(set
     assert int(said.splitlines()[-1].split()[3]) >= 1  # commits that were refused
 
 
+@pytest.mark.usefixtures("whole")
 def test_the_group_is_told_and_another_store_begins_at_the_beginning_all_the_same(settings, lake, tmp_path):
     produce(settings, map(message, range(500)))
     with Running(settings, lake):
@@ -244,6 +253,7 @@ def test_the_doctor_knows_how_far_behind_the_store_is(settings, lake):
     assert not any(partition.is_stuck for partition in done)
 
 
+@pytest.mark.usefixtures("whole")
 def test_a_topic_that_is_not_there_yet_is_waited_for(settings, lake):
     assert health.partitions(settings, "no-such-topic", lake) == []
     with Running(settings, lake) as running:
