@@ -1,11 +1,11 @@
-"""Run one bench, or all: `python -m bench [imports|ingest|run|kills|questions|stream|live|cluster] [options]`."""
+"""Run one bench, or all: `python -m bench [NAME] [options]`, NAME one of `BENCHES`."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-BENCHES = ("imports", "ingest", "run", "kills", "questions", "stream", "live", "cluster")
+BENCHES = ("imports", "ingest", "run", "kills", "questions", "stream", "live", "cluster", "features", "models")
 
 
 def main() -> int:

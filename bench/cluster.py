@@ -146,7 +146,11 @@ def load(store: Any, times: int) -> tuple[int, float, float]:  # noqa: ANN401
             end = start + some.num_rows
             began, used = time.perf_counter(), time.process_time()
             store.append(some, source=f"s{number}", start=start, end=end, ingested_at=datetime.now(UTC))
-            wall, busy, rows = wall + time.perf_counter() - began, busy + time.process_time() - used, rows + some.num_rows
+            wall, busy, rows = (
+                wall + time.perf_counter() - began,
+                busy + time.process_time() - used,
+                rows + some.num_rows,
+            )
         print(f"  {rows:>12,} rows, {rows / wall:>9,.0f}/s, {rows / busy:>9,.0f}/s a core", flush=True)
     return rows, wall, busy
 
@@ -191,7 +195,9 @@ def main(arguments: list[str]) -> int:
 def ask(bench: Any, only: str, repeat: int) -> bool:  # noqa: ANN401
     """Ask every question both ways; tell whether one takes too long."""
     (row,) = bench.snapshot.query("SELECT count(*) AS n FROM events").to_pylist()
-    print(f"  {row['n']:,} events; wall and processor seconds of the question, of SQL by hand, and how often the latter")
+    print(
+        f"  {row['n']:,} events; wall and processor seconds of the question, of SQL by hand, and how often the latter"
+    )
     results = {}
     for name, (question, sql) in QUESTIONS.items():
         if only in name:

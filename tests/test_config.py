@@ -33,7 +33,7 @@ def test_a_variable_wins_over_the_file(project, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prot: 1", "prot is no setting .there are store, models"),
+        ("prot: 1", "prot is no setting .there are store, cluster"),
         ("port: many", "port: Input should be a valid integer"),
         ("retention_days: 0", "retention_days: .* greater than or equal to 1"),
         ("timezone: Mars", "'Mars' is no time zone"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from workbench import config
 from workbench.errors import InvalidArgument, StoreNotFound
@@ -29,6 +29,7 @@ from workbench.metrics import retention as retentions
 from workbench.metrics import stickiness as sticky
 from workbench.metrics.live import LiveNumbers
 from workbench.metrics.live_check import live_check
+from workbench.models.questions import ModelQuestions
 from workbench.store.frame import store_of_frame
 from workbench.store.live_open import of_settings
 from workbench.store.opening import open_store
@@ -49,15 +50,11 @@ if TYPE_CHECKING:
     from workbench.metrics.retention_definition import Bracket, Clock, Cohort, Kind, Mean, Of, Zero
     from workbench.metrics.segments import Segment
     from workbench.metrics.steps import Step
-    from workbench.models.forecast import Forecast
-    from workbench.models.predictor import UserBehaviorPredictor
-    from workbench.models.score import Predictions
-    from workbench.models.training import Training
     from workbench.store.base import Place, Readable, Snapshot
     from workbench.store.live import LiveStore
 
 
-class Bench:
+class Bench(ModelQuestions):
     """Questions about the events of one store, all answered from the same version of them.
 
     Every question gives a frozen answer with `frame`, `definition`, `data_version`, `plot()` and
@@ -279,42 +276,6 @@ class Bench:
         """Compare every closed live window with history as it is now; see `metrics.live_check.live_check`."""
         return live_check(self.store, self._live_store(), tz=self._tz)
 
-    def train(self, *, cutoff: str | date | None = None, **options: Any) -> Training:  # noqa: ANN401
-        """Train the engagement and the churn model and publish them; see `models.train.train`."""
-        from workbench.models.labels import Weights  # noqa: PLC0415 - loads scikit-learn and XGBoost
-        from workbench.models.train import train  # noqa: PLC0415
-
-        settings = self.settings
-        given = {
-            "registry": config.resolved(settings.models),
-            "churn_days": settings.churn_days,
-            "weights": Weights(**settings.engagement.model_dump()),
-            "cutoff": self._instant(cutoff),
-        }
-        chosen = {name: value for name, value in options.items() if value is not None}
-        return train(self.snapshot, **{**given, **chosen})
-
-    def predict(self, *, cutoff: str | date | None = None, **options: Any) -> Predictions:  # noqa: ANN401
-        """Score everybody who is active with the models that were published; see `models.score.predictions`."""
-        from workbench.models.score import predictions  # noqa: PLC0415 - loads scikit-learn and XGBoost
-
-        registry = config.resolved(self.settings.models)
-        return predictions(self.snapshot, **{"registry": registry, "cutoff": self._instant(cutoff), **options})
-
-    def predictor(self, *, cutoff: str | date | None = None) -> UserBehaviorPredictor:
-        """Return what answers for one person: `predict_churn_risk(user_id)` and more."""
-        from workbench.models.predictor import UserBehaviorPredictor  # noqa: PLC0415 - loads scikit-learn and XGBoost
-
-        registry = config.resolved(self.settings.models)
-        return UserBehaviorPredictor(self.snapshot, registry, cutoff=self._instant(cutoff))
-
-    def forecast(self, metric: Literal["active_users", "messages"] = "active_users", **options: Any) -> Forecast:  # noqa: ANN401
-        """Forecast a daily number, tested on the past; see `models.forecast.forecast`."""
-        from workbench.models.forecast import forecast  # noqa: PLC0415 - loads Prophet
-
-        until = self._instant(options.pop("until", None))
-        return forecast(self.snapshot, metric=metric, until=until, **{"timezone": self._tz, **options})
-
     @staticmethod
     def save(frame: pd.DataFrame, path: str | Path) -> None:
         """Write a frame as Parquet, for the next step or for another program; its folder is made if need be."""
@@ -342,9 +303,6 @@ class Bench:
     @property
     def _tz(self) -> str:
         return self.settings.timezone
-
-    def _instant(self, value: str | date | None) -> datetime | None:
-        return None if value is None else arguments.instant(value, self._tz)
 
 
 def open_(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SETTINGS_FILE: Final = "workbench.yaml"
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 _STORE: Final = "WORKBENCH_STORE"
+Often = Literal["daily", "weekly", "monthly", "never"]
 _MARKS: Final = (SETTINGS_FILE, "pipeline.yaml")
 
 
@@ -42,6 +43,20 @@ class EngagementWeights(BaseModel):
     session_time: float = Field(default=0.2, ge=0)
     raids: float = Field(default=0.25, ge=0)
     ai: float = Field(default=0.15, ge=0)
+
+
+class TrainingSettings(BaseModel):
+    """When models are trained again, and when a new one serves."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engagement: Often = "daily"
+    churn: Often = "weekly"
+    ltv: Often = "monthly"
+    next_action: Often = "weekly"
+    threshold: float = Field(default=0.85, gt=0, le=1)
+    drift: float = Field(default=0.25, gt=0)
+    margin: float = Field(default=0.01, ge=0, lt=1)
 
 
 class KafkaSettings(BaseModel):
@@ -82,7 +97,10 @@ class Settings(BaseSettings):
     control: Path = Field(
         Path("data/control"), description="Folder of the control state of a database; that of a lake is in the lake."
     )
-    models: Path = Field(Path("data/models"), description="Folder of the model registry.")
+    models: str = Field("data/models", description="Folder or `s3://…` prefix of the model registry.")
+    models_key: Path = Field(
+        Path("data/models.key"), description="File of the key that models are signed with; made when one is first."
+    )
     products: Path = Field(
         Path("data/products"), description="Folder of what the pipeline's tasks leave for each other."
     )
@@ -98,6 +116,17 @@ class Settings(BaseSettings):
     )
     churn_days: int = Field(
         default=28, ge=1, description="Days without an event after which a person counts as churned."
+    )
+    ltv_days: int = Field(default=90, ge=1, description="Days ahead that spending is predicted for.")
+    ltv_discount: float = Field(
+        default=0.1, ge=0, lt=1, description="By how much a dollar is worth less a year later, in LTV."
+    )
+    next_action_days: int = Field(default=7, ge=1, description="Days ahead in which the next action counts.")
+    policy: Path | None = Field(
+        None, description="YAML file of who gets which action at which risk; one that comes along if not set."
+    )
+    training: TrainingSettings = Field(
+        TrainingSettings(), description="When models are trained again, and by what margin a new one has to be better."
     )
     engagement: EngagementWeights = Field(EngagementWeights(), description="Weights of the engagement score.")
     kafka: KafkaSettings = Field(KafkaSettings(), description="Brokers, group, topics and security of live events.")

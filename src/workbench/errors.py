@@ -80,5 +80,9 @@ class ModelError(WorkbenchError):
     """A model file is missing, tampered with, or made for other features."""
 
 
+class GateFailed(ModelError):
+    """A newly trained model is not fit to serve; the message says by which measure, and the champion stays."""
+
+
 class PipelineError(WorkbenchError):
     """A task of the pipeline failed; the message names it and where its partial notebook is."""

@@ -26,17 +26,20 @@ def lives(people, *, days=DAYS, seed=1):
 
 def community(people, *, days=DAYS, seed=1):
     """Make a store in which everybody writes in every visit, and now and then asks the AI or joins a raid."""
-    written, asked, raided, ended = {}, {}, {}, {}
+    written, asked, raided, ended, bought = {}, {}, {}, {}, {}
     for user, visits, rng in lives(people, days=days, seed=seed):
         written[user] = " ".join(f"message_sent:{at:.6f}" for at in visits)
         ended[user] = " ".join(f"session_ended:{at + 0.0001:.6f}" for at in visits)
         asked[user] = " ".join(f"ai_interaction:{at:.6f}" for at in visits[rng.random(len(visits)) < 0.4])
+        buyer = int(user[1:]) % 3 == 0
+        bought[user] = " ".join(f"purchase:{at:.6f}" for at in visits[rng.random(len(visits)) < 0.3 * buyer])
         raided[user] = " ".join(f"raid_joined:{at:.6f}" for at in visits[rng.random(len(visits)) < 0.2])
     day = timedelta(days=1)
     events = (
         events_of(written, unit=day, platform="discord")
         + events_of(ended, unit=day, platform="discord", properties={"session_duration": 900})
         + events_of(asked, unit=day, platform="web", properties={"user_satisfaction": 0.75})
+        + events_of(bought, unit=day, platform="web", value=12.5)
         + events_of(raided, unit=day, platform="discord", raid_id="r1")
     )
     return MemoryStore(stored(events))
@@ -57,8 +60,9 @@ def examples(snapshot):
 
 @pytest.fixture(scope="session")
 def trained(snapshot, tmp_path_factory):
-    """A training on the whole community, and the folder it was published to."""
+    """A training of all models on the whole community, and the registry it was published to."""
+    from workbench.models.registry import Registry  # noqa: PLC0415
     from workbench.models.train import train  # noqa: PLC0415
 
-    folder = tmp_path_factory.mktemp("models")
-    return train(snapshot, cutoff=END, registry=folder), folder
+    registry = Registry(tmp_path_factory.mktemp("trained") / "models")
+    return train(snapshot, cutoff=END, registry=registry), registry

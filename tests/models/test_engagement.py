@@ -27,13 +27,16 @@ def test_importances_are_shares(examples):
     assert shares.index.tolist() == list(early.X.columns)
 
 
+NO_WIDTH = b'{"kind": "difference", "edges": [], "low": [0], "high": [0]}'
+
+
 def forest(n_features=2):
     X = np.random.default_rng(0).random((60, n_features))
     return RandomForestRegressor(3, random_state=0).fit(X, X[:, 0])
 
 
 def rebuilt(thing, features=("a", "b")):
-    return EngagementModel.from_files({"forest.skops": skops.io.dumps(thing)}, features)
+    return EngagementModel.from_files({"forest.skops": skops.io.dumps(thing), "interval.json": NO_WIDTH}, features)
 
 
 def test_what_is_no_forest_is_not_loaded():
@@ -42,7 +45,7 @@ def test_what_is_no_forest_is_not_loaded():
     with pytest.raises(ModelError, match="types that are not trusted"):
         rebuilt(FunctionTransformer(func=np.testing.assert_allclose))
     with pytest.raises(ModelError, match="cannot be read"):
-        EngagementModel.from_files({"forest.skops": b"no zip"}, ("a",))
+        EngagementModel.from_files({"forest.skops": b"no zip", "interval.json": NO_WIDTH}, ("a",))
 
 
 def test_a_forest_over_other_features_is_not_loaded():

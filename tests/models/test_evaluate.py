@@ -3,9 +3,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
+from sklearn.metrics import average_precision_score, mean_poisson_deviance, r2_score, roc_auc_score
 
 from workbench.models import evaluate
+from workbench.models.lessons import LESSONS
+
+CHURN = LESSONS["churn"].metrics["value"]
 
 rows = st.lists(
     st.tuples(st.booleans(), st.sampled_from([0.1, 0.2, 0.2, 0.7, 0.9]), st.integers(1, 4)), min_size=4, max_size=40
@@ -50,7 +53,7 @@ def judged(n=400, seed=3):
 
 
 def test_a_better_prediction_gains_on_the_baseline_in_either_direction():
-    table = evaluate.compare(evaluate.CHURN, judged()[0], judged()[1], baseline=judged()[2]).set_index("metric")
+    table = evaluate.compare(CHURN, judged()[0], judged()[1], baseline=judged()[2]).set_index("metric")
     assert (table["gain"][["auc", "pr_auc", "brier"]] > 0).all()
     assert (table["gain_ci_low"][["auc", "brier"]] > 0).all()
     assert (table["ci_low"] <= table["value"])["auc"]
@@ -59,7 +62,7 @@ def test_a_better_prediction_gains_on_the_baseline_in_either_direction():
 
 def test_the_same_seed_gives_the_same_intervals():
     churned, risk, baseline = judged()
-    first, second = (evaluate.compare(evaluate.CHURN, churned, risk, baseline=baseline, seed=9) for _ in range(2))
+    first, second = (evaluate.compare(CHURN, churned, risk, baseline=baseline, seed=9) for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
 
 
@@ -82,3 +85,32 @@ def test_calibration_groups_hold_everybody_once_and_their_share_lies_in_its_inte
 
 def test_nobody_has_an_empty_calibration_curve():
     assert evaluate.calibration(pd.Series([], dtype=bool), pd.Series([], dtype=float)).empty
+
+
+amounts = st.lists(st.tuples(st.floats(0, 100), st.floats(0.01, 100), st.integers(1, 4)), min_size=2, max_size=30)
+
+
+@given(amounts)
+def test_the_deviance_is_that_of_scikit_learn(drawn):
+    y, p, w = (np.array(column, dtype=float) for column in zip(*drawn, strict=True))
+    expected = mean_poisson_deviance(y, p, sample_weight=w)
+    assert evaluate.deviance(y, p, w) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_the_order_of_the_truth_finds_everything_and_its_reverse_the_opposite():
+    y, w = np.array([0.0, 0.0, 5.0, 20.0]), np.ones(4)
+    assert evaluate.gini(y, y, w) == pytest.approx(1)
+    assert evaluate.gini(y, -y, w) == pytest.approx(-1)
+    assert np.isnan(evaluate.gini(y * 0, y, w))
+
+
+def test_a_total_is_off_by_its_share():
+    y = np.array([10.0, 0.0])
+    assert evaluate.total_error(y, np.array([3.0, 3.0]), np.ones(2)) == pytest.approx(0.4)
+
+
+def test_a_calibration_of_amounts_has_intervals_by_the_standard_error():
+    y = pd.Series(np.tile([0.0, 20.0], 50))
+    table = evaluate.calibration(y, pd.Series(10.0, index=y.index))
+    assert (table["ci_low"] < 10).all()
+    assert (table["ci_high"] > 10).all()

@@ -14,12 +14,12 @@ from workbench.testing import START, store_of
 DAY = timedelta(days=1)
 
 
-def lasting(days, churn_days=28):
+def lasting(days, horizon_days=28):
     return History(
         snapshot=store_of({}).snapshot(),
         begin=START,
         cutoff=START + days * DAY,
-        churn_days=churn_days,
+        horizon_days=horizon_days,
         weights=Weights(),
     )
 
@@ -42,14 +42,14 @@ def test_a_long_history_is_validated_at_three_cutoffs_a_short_one_at_one():
 
 
 def test_a_history_that_is_too_short_says_what_would_do():
-    with pytest.raises(NotEnoughData, match=r"60 days of events.*needs 98.*churn_days can be at most 17"):
+    with pytest.raises(NotEnoughData, match=r"60 days of events.*needs 98.*it can be at most 17"):
         lasting(60).folds()
-    assert lasting(60, churn_days=17).folds()
+    assert lasting(60, 17).folds()
 
 
 def test_churned_are_those_active_before_and_silent_after():
     journeys = {"ann": "view:30 view:49 view:50", "bob": "view:30 view:50", "cem": "view:1 view:49", "dan": "view:45"}
-    seen = history(store_of(journeys, unit=DAY).snapshot(), cutoff=START + 50.5 * DAY, churn_days=10)
+    seen = history(store_of(journeys, unit=DAY).snapshot(), cutoff=START + 50.5 * DAY, horizon_days=10)
     known = seen.examples([START + 40 * DAY])
     assert known.churned.to_dict() == {"ann": False, "bob": True}
 
@@ -75,4 +75,4 @@ def test_without_events_there_is_nothing_to_learn_from():
 
 def test_a_horizon_is_at_least_a_day(snapshot):
     with pytest.raises(InvalidArgument, match="at least 1, not 0"):
-        history(snapshot, churn_days=0)
+        history(snapshot, horizon_days=0)

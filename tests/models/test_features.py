@@ -91,6 +91,8 @@ def slow_person(events, cutoff, called):
     failed = [e for e in asked if msgspec.json.decode(e.properties)["error"] not in (None, False, "")]
     raids = {e.raid_id for e in recent if e.event_type == "raid_joined" and e.raid_id}
     bought = [e for e in recent if e.event_type == "purchase"]
+    purchases = [e for e in events if e.event_type == "purchase"]
+    wallets = [e for e in events if e.event_type == "wallet_connected"]
     between = min(max(tenure, 1), 56) / max(len({day for day in back if day < 56}), 1)
     return {
         "tenure_days": tenure,
@@ -108,10 +110,12 @@ def slow_person(events, cutoff, called):
         "messages_28": len(messages),
         "message_frequency_trend": np.polyfit(range(28), daily[::-1], 1)[0],
         "has_messaged": any(e.event_type in MESSAGES for e in events),
+        "sessions_7": sum(e.event_type == "session_started" for e in week),
         "sessions_28": sum(e.event_type == "session_started" for e in recent),
         "session_duration": mean(seconds),
         "session_hours_28": sum(seconds) / 3600,
         "raids_28": len(raids),
+        "raids": len({e.raid_id for e in events if e.event_type == "raid_joined" and e.raid_id}),
         "raid_participation": len(raids) / max(called, 1),
         "raid_actions_28": sum(e.event_type == "raid_action" for e in recent),
         "ai_interactions_28": len(asked),
@@ -121,8 +125,17 @@ def slow_person(events, cutoff, called):
         "platforms_28": len({e.platform for e in recent if e.platform}),
         "purchases_28": len(bought),
         "spend_usd_28": sum(e.value or 0 for e in bought),
-        "has_wallet": any(e.event_type == "wallet_connected" for e in events),
+        "purchase_days": len({day for e, day in zip(events, back, strict=True) if e.event_type == "purchase"}),
+        "spend_usd": sum(e.value or 0 for e in purchases),
+        "days_since_first_purchase": max(map(ago(cutoff), purchases), default=math.nan),
+        "days_since_purchase": min(map(ago(cutoff), purchases), default=math.nan),
+        "has_wallet": bool(wallets),
+        "days_since_wallet": max(map(ago(cutoff), wallets), default=math.nan),
     }
+
+
+def ago(cutoff):
+    return lambda e: (cutoff - e.occurred_at) / DAY
 
 
 def of(events):

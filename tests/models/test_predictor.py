@@ -2,7 +2,8 @@ import pytest
 
 from tests.models.conftest import END
 from workbench.errors import InvalidArgument
-from workbench.models.predictor import ACTIONS, UserBehaviorPredictor
+from workbench.models.predictor import UserBehaviorPredictor
+from workbench.models.registry import Registry
 from workbench.models.score import predictions
 
 
@@ -17,7 +18,7 @@ def test_one_person_is_told_what_the_batch_says(predictor, snapshot, trained):
         "user_id": row["user_id"],
         "churn_risk": row["churn_risk"],
         "risk_level": row["risk_level"],
-        "recommended_action": ACTIONS[row["risk_level"]],
+        "recommended_action": row["recommended_action"],
     }
 
 
@@ -34,7 +35,7 @@ def test_a_stranger_has_no_risk(predictor):
 
 
 def test_models_are_trained_one_by_one(snapshot, tmp_path):
-    predictor = UserBehaviorPredictor(snapshot, tmp_path, cutoff=END)
+    predictor = UserBehaviorPredictor(snapshot, Registry(tmp_path), cutoff=END)
     assert list(predictor.train_engagement_model().versions) == ["engagement"]
     assert list(predictor.train_churn_model().versions) == ["churn"]
 

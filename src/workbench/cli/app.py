@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workbench import __version__
-from workbench.cli import data, jobs, live, send, stores, stream
+from workbench.cli import data, jobs, live, models, send, stores, stream
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ stream.add_to(app)
 send.add_to(app)
 live.add_to(app)
 stores.add_to(app)
+models.add_to(app)
 
 
 @app.callback(invoke_without_command=True)

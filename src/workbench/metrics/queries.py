@@ -27,7 +27,7 @@ def filled(sql: str, **parts: str) -> str:
 
 @cache
 def text(name: str, engine: Engine = "duckdb", *, room: str = "metrics") -> str:
-    """Return the SQL file of that name, without its ending, in the words of a database."""
+    """Return the SQL file of that name, without its ending, of a room of this package, in the words of a database."""
     folder = resources.files(f"workbench.{room}").joinpath("sql")
     sibling = folder.joinpath(f"{name}.{engine}.sql")
     return (sibling if sibling.is_file() else folder.joinpath(f"{name}.sql")).read_text(encoding="utf-8")

@@ -101,6 +101,17 @@ class ChurnModel:
         log_odds = self.slope_ * self._log_odds(X) + self.intercept_
         return pd.Series(1 / (1 + np.exp(-log_odds)), index=X.index, name="churn_risk")
 
+    def outputs(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return what is kept of a prediction: `churn_risk`."""
+        return self.predict(X).to_frame()
+
+    def contributions(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Say what moves each prediction (TreeSHAP): per feature, and `base`; a row adds up to the log-odds."""
+        data = xgboost.DMatrix(checked(X, self.feature_names_in_))
+        parts = self.booster_.predict(data, pred_contribs=True).astype("float64") * self.slope_
+        parts[:, -1] += self.intercept_
+        return pd.DataFrame(parts, index=X.index, columns=[*self.feature_names_in_, "base"])
+
     def importances(self, X: pd.DataFrame) -> pd.Series:
         """Return each feature's share of the mean absolute contribution to the log-odds of the rows of `X`."""
         data = xgboost.DMatrix(checked(X, self.feature_names_in_))

@@ -18,6 +18,8 @@ Metric: TypeAlias = Callable[[Values, Values, Values], float]
 
 RESAMPLES: Final = 200
 BINS: Final = 10
+CENT: Final = 0.01
+"""Less than a cent is not predicted of an amount: its deviance would be without bounds."""
 
 
 def mae(y: Values, p: Values, w: Values) -> float:
@@ -60,14 +62,33 @@ def calibration_error(y: Values, p: Values, w: Values) -> float:
     return float(np.abs(np.bincount(group, w * (y - p))).sum() / w.sum())
 
 
-ENGAGEMENT: Final[dict[str, Metric]] = {"mae": mae, "r2": r2}
-CHURN: Final[dict[str, Metric]] = {
-    "auc": auc,
-    "pr_auc": pr_auc,
-    "brier": brier,
-    "calibration_error": calibration_error,
-}
-LESS_IS_BETTER: Final = frozenset({"mae", "brier", "calibration_error"})
+def deviance(y: Values, p: Values, w: Values) -> float:
+    """Mean Poisson deviance of an amount: 0 for a perfect prediction; least for the mean, whatever the spread."""
+    said = np.maximum(p, CENT)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.where(y > 0, y * np.log(y / said), 0.0)
+    return float(2 * np.average(logs - (y - said), weights=w))
+
+
+def gini(y: Values, p: Values, w: Values) -> float:
+    """How well the order of the predictions finds where the amounts are: 0 by chance, 1 in the order of the truth."""
+    best = _concentration(y, y, w)
+    return _concentration(y, p, w) / best if best > 0 else float("nan")
+
+
+def total_error(y: Values, p: Values, w: Values) -> float:
+    """By what share the sum of the predictions is off."""
+    total = float((w * y).sum())
+    return abs(float((w * p).sum()) / total - 1) if total > 0 else float("nan")
+
+
+def mean(y: Values, p: Values, w: Values) -> float:
+    """Mean of what was given as predicted: for losses and hits that were worked out example by example."""
+    del y
+    return float(np.average(p, weights=w))
+
+
+LESS_IS_BETTER: Final = frozenset({"mae", "brier", "calibration_error", "deviance", "total_error", "log_loss"})
 
 
 def compare(
@@ -125,18 +146,25 @@ def _table(names: list[str], found: Values, drawn: Values, n: int) -> pd.DataFra
 
 
 def calibration(y: pd.Series, predicted: pd.Series) -> pd.DataFrame:
-    """Compare predicted and observed shares in ten groups of equal size by prediction.
+    """Compare predicted and observed values in ten groups of equal size by prediction.
 
     Returns:
-        One row per group, lowest first: `predicted` (mean), `observed` (share that came true) with its 95% Wilson
-        interval `ci_low`, `ci_high`, and `n`.
+        One row per group, lowest first: `predicted` (mean), `observed` (mean of what came true) with its 95% interval
+        `ci_low`, `ci_high` (Wilson's where only 0 and 1 came true, else by the standard error), and `n`.
     """
     order = np.argsort(np.asarray(predicted), kind="stable")
     rows = pd.DataFrame(
         {"p": np.asarray(predicted)[order], "y": np.asarray(y, dtype="float64")[order], "group": _groups(len(y))}
     )
-    table = rows.groupby("group").agg(predicted=("p", "mean"), observed=("y", "mean"), n=("y", "size"))
-    low, high = wilson(table["observed"].to_numpy(), table["n"].to_numpy(dtype="float64"))
+    table = rows.groupby("group").agg(
+        predicted=("p", "mean"), observed=("y", "mean"), n=("y", "size"), spread=("y", "std")
+    )
+    observed, n = table["observed"].to_numpy(), table["n"].to_numpy(dtype="float64")
+    if rows["y"].isin([0.0, 1.0]).all():
+        low, high = wilson(observed, n)
+    else:
+        half = 1.959964 * table["spread"].to_numpy() / np.sqrt(n)
+        low, high = observed - half, observed + half
     return table.assign(ci_low=low, ci_high=high)[["predicted", "observed", "ci_low", "ci_high", "n"]].reset_index(
         drop=True
     )
@@ -167,3 +195,13 @@ def _by_prediction(y: Values, p: Values, w: Values) -> tuple[Values, Values]:
     """Add up the weights of positives and negatives per distinct prediction, highest first."""
     starts = np.flatnonzero(np.r_[True, p[1:] != p[:-1]])
     return np.add.reduceat(w * y, starts), np.add.reduceat(w * (1 - y), starts)
+
+
+def _concentration(y: Values, by: Values, w: Values) -> float:
+    """Return the area between the curve of amounts over people, those with the largest `by` first, and the diagonal."""
+    order = np.argsort(-by, kind="stable")
+    people, amounts = np.cumsum(w[order]), np.cumsum((w * y)[order])
+    if not amounts[-1] > 0:
+        return 0.0
+    curve, share = np.r_[0.0, amounts / amounts[-1]], np.r_[0.0, people / people[-1]]
+    return float(((curve[1:] + curve[:-1]) / 2 * np.diff(share)).sum() - 0.5)

@@ -10,7 +10,7 @@ next stage's features were taken: what is measured is what would have been measu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -19,7 +19,7 @@ import pandas as pd
 
 from workbench.errors import InvalidArgument, NotEnoughData
 from workbench.models.features import features
-from workbench.models.labels import Weights, engagement_score, outcomes, recent_score
+from workbench.models.labels import DISCOUNT, Weights, engagement_score, outcomes, recent_score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,12 +41,18 @@ class Examples:
         churned: No event in the horizon after the cutoff.
         next_score: Engagement score of that horizon.
         recent_score: Engagement score of the 28 days before the cutoff.
+        value_usd: USD spent in the horizon, as worth at the cutoff.
+        action: The first thing done in the horizon, of `labels.ACTIONS`.
+        buyers: Features of everybody who had bought before a cutoff, active or not; rows of their own.
     """
 
     X: pd.DataFrame
     churned: pd.Series
     next_score: pd.Series
     recent_score: pd.Series
+    value_usd: pd.Series
+    action: pd.Series
+    buyers: pd.DataFrame
 
     def __len__(self) -> int:
         return len(self.X)
@@ -69,15 +75,19 @@ class History:
         snapshot: The events.
         begin: The first event.
         cutoff: The end, exclusive.
-        churn_days: The horizon.
+        horizon_days: How far ahead the labels look.
         weights: Of the engagement score.
+        active_days: Only people with an event in so many days before a cutoff are examples.
+        discount: By how much a dollar is worth less a year later.
     """
 
     snapshot: Snapshot
     begin: datetime
     cutoff: datetime
-    churn_days: int
-    weights: Weights
+    horizon_days: int
+    weights: Weights = field(default_factory=Weights)
+    active_days: int = 28
+    discount: float = DISCOUNT
 
     @cached_property
     def _known(self) -> dict[datetime, Examples]:
@@ -89,18 +99,23 @@ class History:
             if cutoff not in self._known:
                 self._known[cutoff] = self._at(cutoff)
         parts = [self._known[cutoff] for cutoff in cutoffs]
-        names = ("X", "churned", "next_score", "recent_score")
+        names = [member.name for member in fields(Examples)]
         return Examples(**{name: pd.concat([getattr(part, name) for part in parts]) for name in names})
 
     def _at(self, cutoff: datetime) -> Examples:
-        X = features(self.snapshot, cutoff).active(self.churn_days).X
-        after = outcomes(self.snapshot, cutoff, cutoff + timedelta(days=self.churn_days))
-        followed = after.reindex(X.index).fillna(0.0)
+        known = features(self.snapshot, cutoff)
+        X = known.active(self.active_days).X
+        until = cutoff + timedelta(days=self.horizon_days)
+        after = outcomes(self.snapshot, cutoff, until, discount=self.discount).reindex(X.index)
+        did = after.drop(columns="action").astype("float64").fillna(0.0)
         return Examples(
             X=X,
-            churned=(followed["events"] == 0).rename("churned"),
-            next_score=engagement_score(followed, weights=self.weights, days=self.churn_days),
+            churned=(did["events"] == 0).rename("churned"),
+            next_score=engagement_score(did, weights=self.weights, days=self.horizon_days),
             recent_score=recent_score(X, weights=self.weights),
+            value_usd=did["value_usd"],
+            action=after["action"].astype("object").where(after["action"].notna(), "none"),
+            buyers=known.X[known.X["purchase_days"] > 0],
         )
 
     def folds(self) -> tuple[list[Fold], Fold]:
@@ -109,7 +124,7 @@ class History:
         Raises:
             NotEnoughData: The history is shorter than three and a half horizons.
         """
-        half = timedelta(days=self.churn_days) / 2
+        half = timedelta(days=self.horizon_days) / 2
         room = int((self.cutoff - self.begin) / half) - 2
         cutoffs = [self.cutoff - (step + 2) * half for step in range(max(0, room))]
         tested = [
@@ -122,38 +137,63 @@ class History:
 
     def _too_short(self) -> str:
         days = (self.cutoff - self.begin) / timedelta(days=1)
-        possible = int(days / STAGES)
-        hint = f"; with these events churn_days can be at most {possible}" if possible else ""
+        possible = longest_horizon(days)
+        hint = f"; with these events it can be at most {possible} days" if possible else ""
         return (
-            f"there are {days:.0f} days of events before {self.cutoff:%Y-%m-%d}; churn_days={self.churn_days} "
-            f"needs {STAGES * self.churn_days:.0f} (to look back, fit, calibrate and validate){hint}"
+            f"there are {days:.0f} days of events before {self.cutoff:%Y-%m-%d}; a horizon of {self.horizon_days} days "
+            f"needs {STAGES * self.horizon_days:.0f} (to look back, fit, calibrate and validate){hint}"
         )
 
 
+def longest_horizon(days: float) -> int:
+    """Return how many days ahead can be learnt to look from so many days of events.
+
+    >>> longest_horizon(120)
+    34
+    """
+    return int(days / STAGES)
+
+
 def history(
-    snapshot: Snapshot, *, cutoff: datetime | None = None, churn_days: int = 28, weights: Weights | None = None
+    snapshot: Snapshot,
+    *,
+    cutoff: datetime | None = None,
+    horizon_days: int = 28,
+    weights: Weights | None = None,
+    active_days: int = 28,
+    discount: float = DISCOUNT,
 ) -> History:
     """Say what a training may see.
 
     Args:
         snapshot: The events.
         cutoff: The end, exclusive; just after the last event when not given.
-        churn_days: Length of the horizon, in days.
+        horizon_days: How far ahead the labels look.
         weights: Of the engagement score.
+        active_days: Only people with an event in so many days before a cutoff are examples.
+        discount: By how much a dollar is worth less a year later, in [0, 1).
 
     Raises:
-        InvalidArgument: `churn_days` below 1, or a cutoff from which on events are missing.
+        InvalidArgument: A number out of its range, or a cutoff from which on events are missing.
         NotEnoughData: There are no events before the cutoff.
     """
-    if churn_days < 1:
-        raise InvalidArgument(f"churn_days is at least 1, not {churn_days}")
+    if min(horizon_days, active_days) < 1:
+        raise InvalidArgument(f"horizon_days and active_days are at least 1, not {horizon_days} and {active_days}")
+    if not 0 <= discount < 1:
+        raise InvalidArgument(f"discount is at least 0 and below 1, not {discount}")
     begin, end = span(snapshot)
     if cutoff is not None and cutoff > end + timedelta(days=1):
         raise InvalidArgument(f"cutoff {cutoff.isoformat()} lies after the data, which ends {end.isoformat()}")
     if cutoff is not None and cutoff <= begin:
         raise NotEnoughData(f"there are no events before {cutoff.isoformat()}; the first is at {begin.isoformat()}")
     return History(
-        snapshot=snapshot, begin=begin, cutoff=cutoff or end, churn_days=churn_days, weights=weights or Weights()
+        snapshot=snapshot,
+        begin=begin,
+        cutoff=cutoff or end,
+        horizon_days=horizon_days,
+        weights=weights or Weights(),
+        active_days=active_days,
+        discount=discount,
     )
 
 

@@ -1,22 +1,25 @@
 """One definition of what is known of a person at a cutoff, for training, batch scoring and serving alike.
 
-Adding a feature: its facts in `sql/features.sql`, its line in `FEATURES`, its formula in `derived`.
+Adding a feature: its facts in `sql/features.sql` and its ClickHouse sibling, its line in `FEATURES`, its formula in
+`derived`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from importlib import resources
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from workbench.errors import ModelError, NotEnoughData
 from workbench.metrics import queries
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from pathlib import Path
 
     import pandas as pd
 
@@ -44,10 +47,12 @@ FEATURES: Final[dict[str, str]] = {
     "messages_28": "messages in the last 28 days",
     "message_frequency_trend": "slope of daily messages over the last 28 days, messages a day per day",
     "has_messaged": "1 after the first message ever",
+    "sessions_7": "sessions started in the last 7 days",
     "sessions_28": "sessions started in the last 28 days",
     "session_duration": "mean seconds of the sessions that ended in the last 28 days",
     "session_hours_28": "hours in sessions that ended in the last 28 days",
     "raids_28": "raids joined in the last 28 days",
+    "raids": "raids ever joined",
     "raid_participation": "share of the community's raids of the last 28 days that the person joined",
     "raid_actions_28": "actions in raids in the last 28 days",
     "ai_interactions_28": "AI interactions in the last 28 days",
@@ -57,13 +62,24 @@ FEATURES: Final[dict[str, str]] = {
     "platforms_28": "platforms used in the last 28 days",
     "purchases_28": "purchases in the last 28 days",
     "spend_usd_28": "USD spent in the last 28 days",
+    "purchase_days": "days, counted back from the cutoff, with a purchase",
+    "spend_usd": "USD ever spent",
+    "days_since_first_purchase": "days since the first purchase",
+    "days_since_purchase": "days since the last purchase",
     "has_wallet": "1 after a wallet was connected",
+    "days_since_wallet": "days since the first wallet was connected",
 }
 """The features by name, in the order of the models' columns. Unknown is NaN: no session ended, nothing was rated,
-nothing was scored, no AI interaction."""
+nothing was scored, no AI interaction, no purchase, no wallet."""
 
-SQL: Final = resources.files("workbench.models").joinpath("sql/features.sql").read_text(encoding="utf-8")
-_UNKNOWN: Final = frozenset({"session_duration", "ai_satisfaction", "ai_error_rate", "sentiment"})
+SQL: Final = queries.text("features", room="models") + queries.text("measures", room="models")
+_UNKNOWN: Final = frozenset(
+    {
+        "session_duration", "ai_satisfaction", "ai_error_rate", "sentiment", "days_since_first_purchase",
+        "days_since_purchase", "days_since_wallet",
+    }
+)  # fmt: skip
+_NAMES: Final = (b"cutoff", b"data_version", b"feature_version")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,6 +95,31 @@ class FeatureFrame:
     X: pd.DataFrame
     cutoff: datetime
     data_version: str
+
+    def write(self, path: Path) -> None:
+        """Keep them as Parquet, with the cutoff, the data version and the version of their definition."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pandas(self.X.reset_index(), preserve_index=False)
+        told = (self.cutoff.isoformat(), self.data_version, version())
+        facts = dict(zip(_NAMES, told, strict=True))
+        pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **facts}), path)
+
+    @classmethod
+    def read(cls, path: Path) -> FeatureFrame:
+        """Read what `write` kept.
+
+        Raises:
+            ModelError: The file is no features, or of another definition than this Workbench's.
+        """
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise ModelError(f"cannot read features from {path}: {error}") from error
+        facts = [(table.schema.metadata or {}).get(name, b"").decode() for name in _NAMES]
+        if facts[2] != version():
+            raise ModelError(f"{path} holds features of definition {facts[2] or 'unknown'}, not {version()}: make anew")
+        X = table.to_pandas().set_index("user_id")
+        return cls(X=checked(X, tuple(FEATURES)), cutoff=datetime.fromisoformat(facts[0]), data_version=facts[1])
 
     def active(self, days: float) -> FeatureFrame:
         """Keep the people with an event in the last `days` before the cutoff."""
@@ -101,14 +142,53 @@ def features(snapshot: Snapshot, cutoff: datetime) -> FeatureFrame:
     >>> known.loc["ann", ["messages_28", "daily_messages", "days_since_last_active"]].tolist()
     [2.0, 0.5, 3.0]
     """
-    sql = queries.text("features", snapshot.engine, room="models")
-    facts = snapshot.query(sql, {"cutoff": cutoff}).to_pandas().set_index("user_id")
-    return FeatureFrame(X=derived(facts), cutoff=cutoff, data_version=snapshot.data_version)
+    since = cutoff - timedelta(days=WINDOW_DAYS)
+    called = queries.text("raids_called", snapshot.engine, room="models")
+    raids = snapshot.query(called, {"since": since, "cutoff": cutoff})["raids"][0].as_py()
+    facts = person_by_person(snapshot, ("features", "measures"), {"cutoff": cutoff})
+    return FeatureFrame(X=derived(facts, raids=raids), cutoff=cutoff, data_version=snapshot.data_version)
 
 
-def derived(facts: pd.DataFrame) -> pd.DataFrame:
-    """Turn the facts that SQL counted into rates: the columns of `FEATURES`, as floats."""
+def person_by_person(snapshot: Snapshot, names: tuple[str, ...], params: dict[str, object]) -> pd.DataFrame:
+    """Ask questions of this room that give one row per person, part by part, so that little is in memory at once.
+
+    Args:
+        snapshot: The events.
+        names: The questions: the first gives `user_id` and a row for everybody, all give `user_key`.
+        params: What is bound in them.
+
+    Returns:
+        One row per person (index `user_id`, sorted), the columns of all of them.
+    """
+    found = []
+    for name in names:
+        sql = queries.text(name, snapshot.engine, room="models")
+        parts = [_floats(snapshot.query(sql, params, part=part)) for part in range(snapshot.parts)]
+        found.append(pa.concat_tables(parts).to_pandas().set_index("user_key"))
+    whole: pd.DataFrame = found[0].join(found[1:]).set_index("user_id").sort_index()
+    return whole
+
+
+def _floats(table: pa.Table) -> pa.Table:
+    """Turn the sums of counts, which databases give types of their own, into floats."""
+    kinds = [
+        field.with_type(pa.float64())
+        if pa.types.is_decimal(field.type) or (pa.types.is_integer(field.type) and field.name != "user_key")
+        else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(kinds))
+
+
+def derived(facts: pd.DataFrame, *, raids: int) -> pd.DataFrame:
+    """Turn the facts that SQL counted into rates: the columns of `FEATURES`, as floats.
+
+    Args:
+        facts: The columns of `sql/features.sql` and `sql/measures.sql`, index `user_id`.
+        raids: How many the community called in the last 28 days.
+    """
     known = facts.astype("float64")
+    known["has_wallet"] = known["days_since_wallet"].notna()
     counted = known.columns.difference(list(_UNKNOWN))
     known[counted] = known[counted].fillna(0.0)
     seen_days = known["tenure_days"].clip(1, WINDOW_DAYS)
@@ -116,9 +196,9 @@ def derived(facts: pd.DataFrame) -> pd.DataFrame:
     known["days_between_visits"] = known["tenure_days"].clip(1, 2 * WINDOW_DAYS) / known["active_days_56"].clip(lower=1)
     known["overdue"] = known["days_since_last_active"] / known["days_between_visits"]
     known["engagement_decay"] = 1 - 4 * known["events_7"] / known["events_28"].clip(lower=1)
-    known["raid_participation"] = known["raids_28"] / known["community_raids_28"].clip(lower=1)
+    known["raid_participation"] = known["raids_28"] / max(raids, 1)
     known["ai_error_rate"] = known["ai_errors_28"] / known["ai_interactions_28"].replace(0, np.nan)
-    return known[list(FEATURES)]
+    return known[list(FEATURES)].astype("float64")
 
 
 def checked(X: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from workbench.errors import InvalidArgument
-from workbench.metrics import queries
-from workbench.models.features import WINDOW_DAYS
+from workbench.models.features import WINDOW_DAYS, person_by_person
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +17,11 @@ if TYPE_CHECKING:
 
     from workbench.store.base import Snapshot
 
+ACTIONS: Final = ("ai", "message", "none", "purchase", "raid", "wallet")
+"""What a person may do next; `none` where none of the others happens within the horizon."""
+
+DISCOUNT: Final = 0.1
+"""By how much a dollar is worth less a year later."""
 
 SATURATION: Final = {"messages": 20.0, "session_hours": 4.0, "raids": 4.0, "ai_interactions": 10.0}
 """How much of each, in 28 days, gives 63% (1 - 1/e) of what it can add to the engagement score."""
@@ -42,16 +46,17 @@ class Weights:
             raise InvalidArgument(f"engagement weights are at least 0, one of them more, not {asdict(self)}")
 
 
-def outcomes(snapshot: Snapshot, since: datetime, until: datetime) -> pd.DataFrame:
+def outcomes(snapshot: Snapshot, since: datetime, until: datetime, *, discount: float = DISCOUNT) -> pd.DataFrame:
     """Count what each person did in `[since, until)`.
 
     Returns:
         One row per person with an event (index `user_id`): `events`, `messages`, `session_hours`, `raids`,
-        `ai_interactions`. Who is missing did nothing.
+        `ai_interactions`, `value_usd` (of purchases, as worth at `since`), `action` (the first one, of `ACTIONS`).
+        Who is missing did nothing.
     """
-    sql = queries.text("labels", snapshot.engine, room="models")
-    table: pd.DataFrame = snapshot.query(sql, {"since": since, "until": until}).to_pandas()
-    return table.set_index("user_id").astype("float64")
+    table = person_by_person(snapshot, ("labels",), {"since": since, "until": until, "discount": discount})
+    action = table["action"].astype("object").where(table["action"].notna(), "none")
+    return table.drop(columns="action").astype("float64").assign(action=action)
 
 
 def engagement_score(activity: pd.DataFrame, *, weights: Weights | None = None, days: float = WINDOW_DAYS) -> pd.Series:

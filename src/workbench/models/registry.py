@@ -1,35 +1,42 @@
-"""Versions of models on disk, checked before anything in them is parsed.
+"""Versions of models in a folder or a bucket, verified before anything in them is parsed.
 
-    <folder>/<name>/<version>/manifest.json     what it is, and a checksum per file
-    <folder>/<name>/<version>/forest.skops …    the files of the model
-    <folder>/<name>/champion                    the version that serves
+    <place>/<name>/<version>/manifest.json      what it is, and a checksum per file
+    <place>/<name>/<version>/forest.skops …     the files of the model
+    <place>/<name>/<version>/manifest.sig       the signature of the manifest, written last
+    <place>/<name>/champion.json                the versions that have served, the present one last; signed as well
 
 A version is named after the end of its training data and the checksum of its manifest, which holds the
-checksums of its files: no byte can change without the name changing.
+checksums of its files: no byte can change without the name changing. What is not signed with the project's key is
+not read at all.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
-import uuid
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib import resources
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, Literal, Protocol, TypeVar
 
 from workbench.errors import ModelError
+from workbench.models.shelf import shelf
+from workbench.models.signing import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    import pandas as pd
 
 Alias = Literal["champion", "challenger"]
 MANIFEST: Final = "manifest.json"
-FORMAT: Final = 1
+SIGNATURE: Final = "manifest.sig"
+EXTRAS: Final = frozenset({"reference.json", "card.html"})
+"""Files that a version may have beside those of its model: what its data looked like, and its card."""
+
+FORMAT: Final = 2
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VERSION: Final = re.compile(r"\d{8}-[0-9a-f]{12}")
 
@@ -104,16 +111,41 @@ class About:
     metrics: dict[str, float]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A version that an alias was pointed at: which, when, and why."""
+
+    version: str
+    at: datetime
+    why: str = ""
+
+
 class Registry:
-    """The folder of all models. Safe for several processes: versions appear whole, or not at all."""
+    """The place of all models. Safe for several processes: versions appear whole, or not at all."""
 
-    def __init__(self, folder: Path) -> None:
-        """Take the folder; it is made when something is published."""
-        self.folder = folder
+    def __init__(self, place: str | Path, *, key: Path | None = None) -> None:
+        """Take the place, and the file of the key: for a folder, one beside it unless said otherwise.
 
-    def publish(self, name: str, model: Model, *, about: About, alias: Alias | None = None) -> Manifest:
-        """Write a new version, and point the alias at it if one is given."""
-        files = model.files()
+        Raises:
+            ModelError: A bucket without a key, or one that cannot be opened.
+        """
+        self.shelf = shelf(place)
+        if key is None and "://" in str(place):
+            raise ModelError(f"models at {place} need a key that does not lie with them: set models_key")
+        folder = Path(place)
+        self.signer = Signer(key or folder.with_name(f"{folder.name}.key"))
+
+    def publish(
+        self,
+        name: str,
+        model: Model,
+        *,
+        about: About,
+        alias: Alias | None = None,
+        extras: Mapping[str, bytes] | None = None,
+    ) -> Manifest:
+        """Write a new version, and point the alias at it if one is given; `extras` are files of `EXTRAS`."""
+        files = {**model.files(), **(extras or {})}
         manifest = Manifest(
             name=_checked(name, _NAME, "name"),
             kind=model.kind,
@@ -122,36 +154,63 @@ class Registry:
             files={file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
             **vars(about),
         )
-        home = self.folder / name
-        home.mkdir(parents=True, exist_ok=True)
-        scratch = _scratch(home)
-        scratch.mkdir()
-        try:
-            for file, content in {**files, MANIFEST: manifest.to_json()}.items():
-                _write(scratch / file, content)
-            if not (home / manifest.version).exists():
-                os.replace(scratch, home / manifest.version)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        home, content = f"{name}/{manifest.version}", manifest.to_json()
+        signature = self.signer.sign("manifest", content)
+        for file, written in {**files, MANIFEST: content, SIGNATURE: signature.encode()}.items():
+            self.shelf.write(f"{home}/{file}", written)
         if alias is not None:
             self.promote(name, manifest.version, alias=alias)
         return manifest
 
-    def promote(self, name: str, version: str, *, alias: Alias = "champion") -> None:
+    def promote(self, name: str, version: str, *, alias: Alias = "champion", why: str = "") -> None:
         """Point an alias at a version, in one step.
 
         Raises:
-            ModelError: There is no such version, or it is not intact.
+            ModelError: There is no such version, or its manifest is not what was published.
         """
         self.manifest(name, version)
-        scratch = _scratch(self.folder / name)
-        _write(scratch, f"{version}\n".encode())
-        os.replace(scratch, self.folder / name / alias)
+        turns = self.turns(name, alias)
+        if not turns or turns[-1].version != version:
+            self._point(name, alias, [*turns, Turn(version=version, at=datetime.now(UTC), why=why)])
+
+    def rollback(self, name: str) -> Turn:
+        """Let the version serve again that served before the present champion; return it.
+
+        Raises:
+            ModelError: There is none, or it is not intact.
+        """
+        turns = self.turns(name)
+        if len(turns) < 2:  # noqa: PLR2004 - the present one, and one before it
+            raise ModelError(f"no earlier champion of model {name!r} in {self.shelf} to go back to")
+        self.intact(name, turns[-2].version)
+        self._point(name, "champion", turns[:-1])
+        return turns[-2]
+
+    def names(self) -> list[str]:
+        """List the models that have a version."""
+        return [name for name in self.shelf.names("") if _NAME.fullmatch(name) and self.versions(name)]
 
     def versions(self, name: str) -> list[str]:
         """List the versions of a model, by the end of their training data."""
-        home = self.folder / _checked(name, _NAME, "name")
-        return sorted(path.name for path in home.glob("*/") if _VERSION.fullmatch(path.name)) if home.is_dir() else []
+        home = _checked(name, _NAME, "name")
+        found = [version for version in self.shelf.names(home) if _VERSION.fullmatch(version)]
+        return [version for version in found if SIGNATURE in self.shelf.names(f"{home}/{version}")]
+
+    def turns(self, name: str, alias: Alias = "champion") -> list[Turn]:
+        """Return the versions that an alias has pointed at, the present one last; none if it never was.
+
+        Raises:
+            ModelError: The file of the alias is not what was written.
+        """
+        home, file = _checked(name, _NAME, "name"), f"{alias}.json"
+        if file not in self.shelf.names(home):
+            return []
+        signature, _, content = self.shelf.read(f"{home}/{file}").partition(b"\n")
+        if not self.signer.verify(f"{alias} of {name}", content, signature.decode("ascii", "replace")):
+            raise ModelError(
+                f"{self.shelf}/{home}/{file} is not signed with {self.signer.path}: promote a version anew"
+            )
+        return [Turn(**{**turn, "at": datetime.fromisoformat(turn["at"])}) for turn in json.loads(content)]
 
     def resolve(self, name: str, alias: Alias = "champion") -> str:
         """Return the version that an alias points at.
@@ -159,11 +218,10 @@ class Registry:
         Raises:
             ModelError: The alias points at nothing.
         """
-        try:
-            version = (self.folder / _checked(name, _NAME, "name") / alias).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"there is no {alias} of model {name!r} in {self.folder}; train one first") from error
-        return _checked(version, _VERSION, "version")
+        turns = self.turns(name, alias)
+        if not turns:
+            raise ModelError(f"there is no {alias} of model {name!r} in {self.shelf}; train one first")
+        return _checked(turns[-1].version, _VERSION, "version")
 
     def manifest(self, name: str, version: str) -> Manifest:
         """Read what a version is.
@@ -171,19 +229,27 @@ class Registry:
         Raises:
             ModelError: There is no such version, or its manifest is not the one that was published.
         """
-        path = self.folder / _checked(name, _NAME, "name") / _checked(version, _VERSION, "version") / MANIFEST
-        content = _read(path)
+        home = f"{_checked(name, _NAME, 'name')}/{_checked(version, _VERSION, 'version')}"
+        content, signature = self.shelf.read(f"{home}/{MANIFEST}"), self.shelf.read(f"{home}/{SIGNATURE}")
+        if not self.signer.verify("manifest", content, signature.decode("ascii", "replace")):
+            raise ModelError(f"{self.shelf}/{home} is not signed with {self.signer.path}; train again or restore it")
         if f"-{hashlib.sha256(content).hexdigest()[:12]}" != version[8:]:
-            raise ModelError(f"{path} is not what was published as {version}; train again or restore it")
-        try:
-            fields = json.loads(content)
-            fields["trained_until"] = datetime.fromisoformat(fields["trained_until"])
-            manifest = Manifest(**{**fields, "features": tuple(fields["features"])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"{path} is no manifest of this Workbench: {error}") from error
-        if manifest.name != name or manifest.format != FORMAT:
-            raise ModelError(f"{path} is of model {manifest.name!r}, format {manifest.format}, not {name!r}, {FORMAT}")
-        return manifest
+            raise ModelError(f"{self.shelf}/{home} is not what was published as {version}; train again or restore it")
+        return _parsed(name, f"{self.shelf}/{home}", content)
+
+    def intact(self, name: str, version: str) -> tuple[Manifest, dict[str, bytes]]:
+        """Return a version's manifest and files once every byte is verified; nothing of them was parsed.
+
+        Raises:
+            ModelError: It is missing or altered.
+        """
+        manifest = self.manifest(name, version)
+        home = f"{name}/{version}"
+        files = {file: self.shelf.read(f"{home}/{file}") for file in sorted(manifest.files)}
+        for file, content in files.items():
+            if hashlib.sha256(content).hexdigest() != manifest.files[file]:
+                raise ModelError(f"{self.shelf}/{home}/{file} is not what was published; train again or restore it")
+        return manifest, files
 
     def load(self, model: type[M], name: str, *, version: str | None = None) -> tuple[M, Manifest]:
         """Load a version, the champion when none is given.
@@ -191,15 +257,100 @@ class Registry:
         Raises:
             ModelError: It is missing, altered, of another kind, or its files hold something else.
         """
-        manifest = self.manifest(name, version or self.resolve(name))
-        if manifest.kind != model.kind or set(manifest.files) != model.file_names:
+        manifest, files = self.intact(name, version or self.resolve(name))
+        if manifest.kind != model.kind or not model.file_names <= set(files) <= model.file_names | EXTRAS:
             raise ModelError(f"{name} {manifest.version} is a {manifest.kind} model, not a {model.kind} model")
-        folder = self.folder / name / manifest.version
-        files = {file: _read(folder / file) for file in sorted(model.file_names)}
-        for file, content in files.items():
-            if hashlib.sha256(content).hexdigest() != manifest.files[file]:
-                raise ModelError(f"{folder / file} is not what was published; train again or restore it")
-        return model.from_files(files, manifest.features), manifest
+        return model.from_files({file: files[file] for file in model.file_names}, manifest.features), manifest
+
+    def overview(self) -> pd.DataFrame:
+        """Tabulate what serves: model, version, trained until when, days ahead, since when and why, or refused."""
+        import pandas as pd  # noqa: PLC0415 - the registry itself needs none of it
+
+        columns = ["model", "version", "trained_until", "horizon_days", "served_since", "why", "refused"]
+        rows: list[dict[str, object]] = []
+        for name in self.names():
+            for turn in self.turns(name)[-1:]:
+                row: dict[str, object] = {
+                    "model": name,
+                    "version": turn.version,
+                    "served_since": turn.at,
+                    "why": turn.why,
+                }
+                try:
+                    manifest, _ = self.intact(name, turn.version)
+                    row |= {"trained_until": manifest.trained_until, "horizon_days": manifest.horizon_days}
+                except ModelError as error:
+                    row["refused"] = str(error)
+                rows.append(row)
+        return pd.DataFrame(rows, columns=columns)
+
+    def diff(self, name: str, old: str, new: str) -> list[tuple[str, str, str]]:
+        """Return in what two versions differ: what, of the old one, of the new one.
+
+        Raises:
+            ModelError: One is missing, or its manifest is not what was published.
+        """
+        one, other = (self.manifest(name, version) for version in (old, new))
+        facts = ("trained_until", "data_version", "feature_version", "horizon_days", "code", "kind")
+        rows = [(what, str(getattr(one, what)), str(getattr(other, what))) for what in facts]
+        rows += [
+            (f"feature {feature}", *(("yes", "no") if feature in one.features else ("no", "yes")))
+            for feature in sorted(set(one.features) ^ set(other.features))
+        ]
+        for metric in sorted(one.metrics.keys() | other.metrics.keys()):
+            before, after = (each.metrics.get(metric, float("nan")) for each in (one, other))
+            rows.append((metric, f"{before:.4g}", f"{after:.4g}"))
+        return [row for row in rows if row[1] != row[2]]
+
+    def serving(self, model: type[M], name: str) -> Serving[M]:
+        """Load the champion, or where it is not intact, the one that served before it.
+
+        Raises:
+            ModelError: None of those that ever served can be loaded.
+        """
+        refused = []
+        for turn in reversed(self.turns(name)):
+            try:
+                loaded, manifest = self.load(model, name, version=turn.version)
+            except ModelError as error:
+                refused.append(str(error))
+                continue
+            return Serving(model=loaded, manifest=manifest, refused=tuple(refused))
+        raise ModelError(
+            refused[0] if refused else f"there is no champion of model {name!r} in {self.shelf}; train one"
+        )
+
+    def _point(self, name: str, alias: Alias, turns: list[Turn]) -> None:
+        content = json.dumps([{**asdict(turn), "at": turn.at.isoformat()} for turn in turns], indent=1).encode()
+        signature = self.signer.sign(f"{alias} of {name}", content)
+        self.shelf.write(f"{name}/{alias}.json", signature.encode() + b"\n" + content)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving(Generic[M]):
+    """A model that serves.
+
+    Attributes:
+        model: It.
+        manifest: What it is.
+        refused: Why newer champions do not serve; empty where the champion does.
+    """
+
+    model: M
+    manifest: Manifest
+    refused: tuple[str, ...] = ()
+
+
+def _parsed(name: str, place: str, content: bytes) -> Manifest:
+    try:
+        fields = json.loads(content)
+        fields["trained_until"] = datetime.fromisoformat(fields["trained_until"])
+        manifest = Manifest(**{**fields, "features": tuple(fields["features"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{place} has no manifest of this Workbench: {error}") from error
+    if manifest.name != name or manifest.format != FORMAT:
+        raise ModelError(f"{place} is of model {manifest.name!r}, format {manifest.format}, not {name!r}, {FORMAT}")
+    return manifest
 
 
 def code_version() -> str:
@@ -211,24 +362,6 @@ def code_version() -> str:
             if file.name.endswith((".py", ".sql")):
                 digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
-
-
-def _scratch(home: Path) -> Path:
-    return home / f".partial-{uuid.uuid4().hex}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}; train again or restore it") from error
 
 
 def _checked(text: str, pattern: re.Pattern[str], what: str) -> str:

@@ -1,46 +1,32 @@
-"""Predictions for everybody: engagement and churn of the active, by the champions of the registry."""
+"""Predictions for everybody, by the champions of the registry: one row per person."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import pandas as pd
 
 from workbench.charts.spec import Bars, Chart
-from workbench.errors import InvalidArgument
+from workbench.errors import ModelError
 from workbench.metrics import queries
-from workbench.models.churn import ChurnModel
-from workbench.models.engagement import EngagementModel
 from workbench.models.examples import span
-from workbench.models.features import features
-from workbench.models.registry import Registry
+from workbench.models.features import FeatureFrame, features
+from workbench.models.lessons import LESSONS
+from workbench.models.policy import CHURNED, Policy, policy
 from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
+    from workbench.models.registry import Registry, Serving
     from workbench.store.base import Snapshot
 
-LEVELS: Final = ("high", "medium", "low")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capacity:
-    """How many people can be cared for: shares of the scored population, most at risk first.
-
-    Raises:
-        InvalidArgument: The shares are below 0 or add up to more than 1.
-    """
-
-    high: float = 0.05
-    medium: float = 0.15
-
-    def __post_init__(self) -> None:
-        if not (self.high >= 0 and self.medium >= 0 and self.high + self.medium <= 1):
-            raise InvalidArgument(f"shares of people are at least 0 and at most 1 together, not {self}")
+NUMBERS: Final = (
+    "engagement_score", "engagement_low", "engagement_high", "churn_risk", "predicted_ltv", "ltv_low", "ltv_high",
+    "ltv_bg_nbd", "next_action_probability",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,25 +36,33 @@ class PredictionsDefinition(Definition):
     question: ClassVar[str] = "predictions"
     cutoff: datetime
     horizon_days: int
-    capacity: Capacity
-    engagement_version: str
-    churn_version: str
+    policy: str
+    versions: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions(Answer):
     """Predictions at a cutoff. `frame` has one row per person active in the horizon before it, by `user_id`.
 
-    `frame`: `user_id`, `engagement_score` (predicted, in [0, 1]), `churn_risk` (probability), `risk_level` (`high`,
-    `medium`, `low`: by capacity), `engagement_version`, `churn_version`. Who was silent for longer has churned
-    already and is not scored.
+    `frame`: `user_id`, `engagement_score` (predicted, in [0, 1]) with its 90% interval `engagement_low`,
+    `engagement_high`, `churn_risk` (probability), `risk_level` (`high`, `medium`, `low`: by capacity or cost),
+    `predicted_ltv` (discounted USD) with `ltv_low`, `ltv_high`, `ltv_bg_nbd` (by purchases alone), `next_action`,
+    `next_action_probability`, `recommended_action`, `held_out`, `propensity`, and `<model>_version` per model. What has
+    no champion is missing. Who was silent for longer has churned already and is not scored: see `everybody`.
+
+    Attributes:
+        everybody: The same of all who were ever seen; those not in `frame` have the level `churned`, what is done for
+            them, and nothing else.
+        notes: What a reader should know, such as that an older champion serves.
     """
 
+    everybody: pd.DataFrame
+    notes: tuple[str, ...]
     definition: PredictionsDefinition
 
     def chart(self) -> Chart:
         """Draw how the risks are spread."""
-        counts, edges = np.histogram(self.frame["churn_risk"], bins=10, range=(0, 1))
+        counts, edges = np.histogram(self.frame["churn_risk"].dropna(), bins=10, range=(0, 1))
         names = tuple(f"{low:.0%}-{low + 0.1:.0%}" for low in edges[:-1])
         return Chart(
             title="Churn risk of the active people",
@@ -79,71 +73,122 @@ class Predictions(Answer):
         )
 
     def reading(self) -> str:
-        """Say how many are at risk."""
+        """Say how many are at risk, and what is expected of everybody."""
         people, days = self.frame, self.definition.horizon_days
         if people.empty:
             return f"Nobody was active in the {days} days before {self.definition.cutoff:%Y-%m-%d}: nobody to score."
+        told = [f"Of {len(people):,} people active in the {days} days before {self.definition.cutoff:%Y-%m-%d}"]
         high = people[people["risk_level"] == "high"]
-        return (
-            f"Of {len(people):,} people active in the {days} days before {self.definition.cutoff:%Y-%m-%d}, "
-            f"{people['churn_risk'].sum():,.0f} are expected to be silent for the next {days}. The {len(high):,} most "
-            f"at risk ({self.definition.capacity.high:.0%}: the capacity to act) have a mean risk of "
-            f"{high['churn_risk'].mean():.0%}. Mean predicted engagement is {people['engagement_score'].mean():.2f}."
-        )
+        if len(high):
+            told[0] += (
+                f", {people['churn_risk'].sum():,.0f} are expected to be silent for the next {days}. The {len(high):,} "
+                f"called at high risk have a mean risk of {high['churn_risk'].mean():.0%}; "
+                f"{people['held_out'].sum():,} people are left alone by chance, so that the effect can be measured"
+            )
+        if people["engagement_score"].notna().any():
+            told.append(f"Mean predicted engagement is {people['engagement_score'].mean():.2f}")
+        if people["predicted_ltv"].notna().any():
+            told.append(
+                f"Together they are expected to spend ${people['predicted_ltv'].sum():,.0f} (by purchases alone "
+                f"${people['ltv_bg_nbd'].sum():,.0f})"
+            )
+        return ". ".join([*told, *self.notes]) + "."
 
 
 def predictions(
-    snapshot: Snapshot, registry: Path, cutoff: datetime | None = None, *, capacity: Capacity | None = None
+    snapshot: Snapshot,
+    registry: Registry,
+    cutoff: datetime | None = None,
+    *,
+    rules: Policy | None = None,
+    known: FeatureFrame | None = None,
 ) -> Predictions:
-    """Score everybody who was active before the cutoff.
+    """Score everybody who is active at a cutoff with every model that has a champion.
 
     Args:
         snapshot: The events.
-        registry: Folder of the models; its champions are used.
+        registry: Where the models are; their champions are used, or where one is not intact, the one before it.
         cutoff: Exclusive; just after the last event when not given.
-        capacity: Shares of people to call at `high` and `medium` risk.
+        rules: The policy; the default one when not given.
+        known: Features of that cutoff, where they were worked out before.
 
     Raises:
-        ModelError: A champion is missing, altered, or made for other features.
+        ModelError: There is no champion of any model, none of a model's is intact, one was made for other features, or
+            `known` is of another cutoff or other events.
         NotEnoughData: There are no events.
     """
-    models, limits = Registry(registry), capacity or Capacity()
-    engagement, engaged = models.load(EngagementModel, "engagement")
-    churn, churning = models.load(ChurnModel, "churn")
+    chosen, serving = rules or policy(), _serving(registry)
     instant = cutoff or span(snapshot)[1]
-    X = features(snapshot, instant).active(churning.horizon_days).X
-    risk = churn.predict(X)
-    frame = pd.DataFrame(
-        {
-            "engagement_score": engagement.predict(X),
-            "churn_risk": risk,
-            "risk_level": levels(risk, limits),
-            "engagement_version": engaged.version,
-            "churn_version": churning.version,
-        }
-    )
+    people = known or features(snapshot, instant)
+    if (people.cutoff, people.data_version) != (instant, snapshot.data_version):
+        raise ModelError(
+            f"the features are of {people.cutoff.isoformat()}, data {people.data_version}, not of "
+            f"{instant.isoformat()}, data {snapshot.data_version}: work them out anew"
+        )
+    days = serving["churn"].manifest.horizon_days if "churn" in serving else 28
+    active = people.active(days).X
+    frame = _scored(active, serving, chosen)
     return Predictions(
         frame=frame.reset_index(),
         sql=queries.text("features", snapshot.engine, room="models"),
         definition=PredictionsDefinition(
             cutoff=instant,
-            horizon_days=churning.horizon_days,
-            capacity=limits,
-            engagement_version=engaged.version,
-            churn_version=churning.version,
+            horizon_days=days,
+            policy=chosen.version,
+            versions=tuple((name, each.manifest.version) for name, each in serving.items()),
+            people=snapshot.people,
         ),
         data_version=snapshot.data_version,
+        everybody=_with_lapsed(frame, people.X, chosen).rename_axis("user_id").reset_index(),
+        notes=_notes(serving),
     )
 
 
-def levels(risk: pd.Series, capacity: Capacity) -> pd.Series:
-    """Sort people into levels by how many can be cared for; of equal risks the lesser `user_id` comes first.
+def _serving(registry: Registry) -> dict[str, Serving[Any]]:
+    found = {name: registry.serving(lesson.model, name) for name, lesson in LESSONS.items() if registry.turns(name)}
+    if not found:
+        raise ModelError(f"there is no champion of any model in {registry.shelf}; train one first")
+    return found
 
-    >>> levels(pd.Series({"ann": 0.2, "bob": 0.9}), Capacity(high=0.5, medium=0.0)).to_dict()
-    {'ann': 'low', 'bob': 'high'}
-    """
-    order = np.lexsort((np.asarray(risk.index, dtype=str), -risk.to_numpy()))
-    place = np.empty(len(risk), dtype=np.int64)
-    place[order] = np.arange(len(risk))
-    bounds = np.floor(len(risk) * np.cumsum([capacity.high, capacity.medium]) + 1e-9)
-    return pd.Series(np.array(LEVELS, dtype=object)[np.digitize(place, bounds)], index=risk.index, name="risk_level")
+
+def _scored(X: pd.DataFrame, serving: dict[str, Serving[Any]], rules: Policy) -> pd.DataFrame:
+    empty = dict.fromkeys(NUMBERS, np.nan)
+    frame = pd.DataFrame(empty, index=X.index, dtype="float64").assign(next_action=None)
+    for name, each in serving.items():
+        said = each.model.outputs(X)
+        frame = frame.assign(**{column: said[column] for column in said}, **{f"{name}_version": each.manifest.version})
+    for name in LESSONS:
+        if name not in serving:
+            frame[f"{name}_version"] = None
+    ltv = frame["predicted_ltv"] if "ltv" in serving else None
+    level = pd.Series(None, index=X.index, dtype="object")
+    if "churn" in serving:
+        level = rules.levels(frame["churn_risk"], ltv)
+    return _ordered(frame.assign(risk_level=level).join(rules.recommend(level)))
+
+
+def _with_lapsed(frame: pd.DataFrame, X: pd.DataFrame, rules: Policy) -> pd.DataFrame:
+    lapsed = X.index.difference(frame.index)
+    if lapsed.empty:
+        return frame
+    level = pd.Series(CHURNED, index=lapsed, dtype="object")
+    gone = rules.recommend(level).assign(risk_level=level).reindex(columns=frame.columns)
+    typed = gone.astype({name: kind for name, kind in frame.dtypes.items() if kind == "float64"})
+    return pd.concat([frame, typed]).sort_index() if len(frame) else typed
+
+
+def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put numbers first, then what follows from them, then the versions."""
+    versions = [f"{name}_version" for name in LESSONS]
+    decided = ["risk_level", "next_action", "recommended_action", "held_out", "propensity"]
+    return frame[[*NUMBERS, *decided, *versions]]
+
+
+def _notes(serving: dict[str, Serving[Any]]) -> tuple[str, ...]:
+    missing = [name for name in LESSONS if name not in serving]
+    notes = [f"There is no champion of {', '.join(missing)} yet"] if missing else []
+    for name, each in serving.items():
+        if each.refused:
+            older = f"Of {name} an older champion serves, {each.manifest.version}"
+            notes.append(f"{older}; a newer one was refused: {each.refused[0]}")
+    return tuple(notes)

@@ -1,61 +1,66 @@
-"""Train the models on what was known, measure them on what came after, publish them."""
+"""Train the models on what was known, measure them on what came after, publish them, let the better ones serve."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
 
-from workbench.errors import InvalidArgument, NotEnoughData
+from workbench.errors import InvalidArgument, ModelError, NotEnoughData
 from workbench.metrics import queries
 from workbench.models import evaluate
-from workbench.models.churn import ChurnModel, both_classes
-from workbench.models.engagement import EngagementModel
-from workbench.models.examples import Examples, Fold, History, history
-from workbench.models.features import MIN_EXAMPLES, version
-from workbench.models.registry import About, Registry
+from workbench.models.card import CARD, card
+from workbench.models.drift import REFERENCE, reference
+from workbench.models.examples import Examples, Fold, History, history, longest_horizon, span
+from workbench.models.features import FEATURES, MIN_EXAMPLES, features, version
+from workbench.models.lessons import LESSONS, Horizons, Lesson, PersonModel
+from workbench.models.promotion import MARGIN, Decision, Rival, decide
+from workbench.models.registry import About, Registry, Serving
 from workbench.models.training import Training, TrainingDefinition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from workbench.models.labels import Weights
     from workbench.store.base import Snapshot
 
+SHORTEST_LTV_DAYS: Final = 14
+"""A history too short for the LTV horizon shortens it, but not below this."""
 
-@dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """How one model is trained and judged.
+EXPLAINED: Final = 2_000
+"""Most people whose contributions are worked out for the importances."""
 
-    Attributes:
-        metrics: By which it is judged.
-        truth: What it predicts, of the examples.
-        fit: Train it: on earlier and on later examples.
-        baseline: What it has to beat: learnt from all that the model saw, asked of others.
-    """
 
-    metrics: dict[str, evaluate.Metric]
-    truth: Callable[[Examples], pd.Series]
-    fit: Callable[[Examples, Examples, int], EngagementModel | ChurnModel]
-    baseline: Callable[[Examples, Examples], pd.Series]
+@dataclass(kw_only=True)
+class _Taught:
+    """What one lesson came to."""
+
+    name: str
+    lesson: Lesson
+    seen: History
+    model: PersonModel
+    table: pd.DataFrame
+    calibration: pd.DataFrame
+    importances: pd.DataFrame
+    rival: Rival | None
+    validated: tuple[datetime, ...] = field(default=())
 
 
 def train(
     snapshot: Snapshot,
     *,
     cutoff: datetime | None = None,
-    registry: Path | None = None,
-    churn_days: int = 28,
+    registry: Registry | None = None,
+    horizons: Horizons | None = None,
     weights: Weights | None = None,
-    models: Sequence[str] = ("engagement", "churn"),
+    models: Sequence[str] = tuple(LESSONS),
+    margin: float = MARGIN,
     seed: int = 0,
 ) -> Training:
-    """Train models, and measure them out of time beside baselines.
+    """Train models, measure them out of time beside baselines and the champions, and let the better ones serve.
 
     Each validation trains on examples that were complete before the validated cutoff, as it would have been done
     then; their predictions are pooled. The models that are published are trained the same way on all examples.
@@ -63,120 +68,209 @@ def train(
     Args:
         snapshot: The events.
         cutoff: End of the data to use, exclusive; just after the last event when not given.
-        registry: Folder to publish to, as the new champions; nothing is published when not given.
-        churn_days: Days without an event after which a person counts as churned; also how far ahead engagement is
-            predicted.
+        registry: Where to publish to, as challengers; those become champions that pass the gates and are better than
+            the present one by the margin. Nothing is published when not given.
+        horizons: How far ahead each model looks. That of LTV is shortened to what the history allows, to 14 days at
+            least.
         weights: Of the engagement score.
-        models: Which: `engagement`, `churn`.
+        models: Which: `engagement`, `churn`, `ltv`, `next_action`.
+        margin: Share of the champion's loss that a challenger has to save.
         seed: Of all chance.
 
     Raises:
-        NotEnoughData: The history is too short, too few people were active, or nearly all or none of them churned.
-        InvalidArgument: A cutoff after the data, `churn_days` below 1, or a model that is not known.
+        NotEnoughData: The history is too short, too few people were active, or nearly all did the same.
+        InvalidArgument: A cutoff after the data, a horizon below 1, or a model that is not known.
     """
     if not models or set(models) - set(LESSONS):
         raise InvalidArgument(f"models are some of {', '.join(LESSONS)}, not {list(models)}")
-    seen = history(snapshot, cutoff=cutoff, churn_days=churn_days, weights=weights)
-    folds, final = seen.folds()
-    judged = {name: pd.concat([_judged(seen, fold, LESSONS[name], seed) for fold in folds]) for name in models}
-    table = pd.concat([_measured(name, found, seed) for name, found in judged.items()], ignore_index=True)
-    trained = {name: _fit(seen, final, LESSONS[name], seed) for name in models}
-    newest = seen.examples([final.calibrate])
-    churn = judged.get("churn", pd.DataFrame({"truth": [], "model": []}))
+    given = horizons or Horizons()
+    begin, end = span(snapshot)
+    looking = _fitting(given, cutoff=cutoff or end, begin=begin) if "ltv" in models else given
+    seen: dict[int, History] = {}
+    taught = []
+    for name in models:
+        days = getattr(looking, LESSONS[name].horizon)
+        if days not in seen:
+            seen[days] = history(
+                snapshot, cutoff=cutoff, horizon_days=days, weights=weights, active_days=looking.churn,
+                discount=looking.discount,
+            )  # fmt: skip
+        taught.append(_taught(name, seen[days], registry=registry, horizons=looking, seed=seed))
+    return _report(taught, looking, registry=registry, margin=margin, seed=seed)
+
+
+def untrained(snapshot: Snapshot, *, reason: str, horizons: Horizons, weights: Weights) -> Training:
+    """Say that nothing was trained, and why, in the form of a training."""
+    columns = ["model", "metric", "value", "ci_low", "ci_high", "baseline", "gain", "gain_ci_low", "gain_ci_high", "n"]
     return Training(
-        frame=table,
+        frame=pd.DataFrame(columns=columns),
         sql=queries.text("features", snapshot.engine, room="models"),
         definition=TrainingDefinition(
-            cutoff=seen.cutoff,
-            churn_days=churn_days,
-            weights=seen.weights,
-            models=tuple(models),
-            seed=seed,
-            features=version(),
-            validated=tuple(fold.validate for fold in folds if fold.validate),
+            cutoff=span(snapshot)[1], horizons=horizons, weights=weights, models=(), seed=0, features=version(),
+            validated=(), people=snapshot.people,
         ),
         data_version=snapshot.data_version,
-        calibration=evaluate.calibration(churn["truth"], churn["model"]),
-        importances=pd.concat([_importances(name, model, newest) for name, model in trained.items()]),
-        churn_rate=float(newest.churned.mean()),
-        versions={} if registry is None else _publish(Registry(registry), seen, trained, table),
+        calibration=pd.DataFrame(columns=["model", "predicted", "observed", "ci_low", "ci_high", "n"]),
+        importances=pd.DataFrame(columns=["model", "feature", "importance"]),
+        churn_rate=float("nan"),
+        decisions=(),
+        note=f"Not trained, and what served before goes on serving: {reason}",
+    )  # fmt: skip
+
+
+def _fitting(horizons: Horizons, *, cutoff: datetime, begin: datetime) -> Horizons:
+    """Shorten the horizon of LTV to what the history allows, down to 14 days."""
+    longest = longest_horizon((cutoff - begin) / timedelta(days=1))
+    ltv = min(horizons.ltv, max(longest, SHORTEST_LTV_DAYS))
+    return replace(horizons, ltv=ltv)
+
+
+def _taught(name: str, seen: History, *, registry: Registry | None, horizons: Horizons, seed: int) -> _Taught:
+    lesson = LESSONS[name]
+    folds, final = seen.folds()
+    validated = tuple(fold.validate for fold in folds if fold.validate)
+    champion = _champion(registry, name, lesson, seen)
+    parts = [_judged(seen, fold, lesson, champion=champion, horizons=horizons, seed=seed) for fold in folds]
+    judged = {aspect: pd.concat([part[aspect] for part in parts]) for aspect in parts[0]}
+    tables = [_compared(metrics, judged[aspect], seed=seed) for aspect, metrics in lesson.metrics.items()]
+    model = _fit(seen, final, lesson, horizons=horizons, seed=seed)
+    newest = seen.examples([final.calibrate])
+    value = judged["value"]
+    return _Taught(
+        name=name,
+        lesson=lesson,
+        seen=seen,
+        model=model,
+        table=pd.concat(tables, ignore_index=True),
+        calibration=evaluate.calibration(value["truth"], value["model"]),
+        importances=_importances(model, newest.X, seed),
+        rival=_rival(champion, lesson, judged, validated, seed=seed),
+        validated=validated,
     )
 
 
-def _judged(seen: History, fold: Fold, lesson: Lesson, seed: int) -> pd.DataFrame:
-    """Predict the validated cutoff of a fold: `truth`, `model`, `baseline`, one row per person."""
+def _compared(
+    metrics: dict[str, evaluate.Metric], rows: pd.DataFrame, *, seed: int, to: str = "baseline"
+) -> pd.DataFrame:
+    return evaluate.compare(metrics, rows["truth"], rows["model"], baseline=rows[to], seed=seed)
+
+
+def _champion(registry: Registry | None, name: str, lesson: Lesson, seen: History) -> Serving[Any] | None:
+    """Load the model to beat; `None` where there is none that predicts the same from the same."""
+    if registry is None or not registry.turns(name):
+        return None
+    try:
+        champion = registry.serving(lesson.model, name)
+    except ModelError:
+        return None  # none that ever served can be loaded: whoever passes the gates is better
+    same = (champion.manifest.feature_version, champion.manifest.horizon_days) == (version(), seen.horizon_days)
+    return champion if same and champion.manifest.features == tuple(FEATURES) else None
+
+
+def _judged(
+    seen: History, fold: Fold, lesson: Lesson, *, champion: Serving[Any] | None, horizons: Horizons, seed: int
+) -> dict[str, pd.DataFrame]:
+    """Predict the validated cutoff of a fold: per aspect `truth`, `model`, `baseline`, `champion`, a row per person."""
     asked = _some(seen, [fold.validate] if fold.validate else [])
-    model = _fit(seen, fold, lesson, seed)
-    baseline = lesson.baseline(seen.examples([*fold.fit, fold.calibrate]), asked)
-    return pd.DataFrame({"truth": lesson.truth(asked), "model": model.predict(asked.X), "baseline": baseline})
+    truth, model = lesson.truth(asked), _fit(seen, fold, lesson, horizons=horizons, seed=seed)
+    baseline = lesson.baseline(seen.examples([*fold.fit, fold.calibrate]), asked, horizons)
+    found = {
+        aspect: pd.DataFrame(dict(zip(("truth", "model", "baseline"), columns, strict=True)))
+        for aspect, columns in lesson.judge(truth, model, baseline, asked).items()
+    }
+    if champion is not None:
+        rivals = lesson.judge(truth, champion.model, baseline, asked)
+        found = {aspect: frame.assign(champion=rivals[aspect][1]) for aspect, frame in found.items()}
+    return found
 
 
-def _fit(seen: History, fold: Fold, lesson: Lesson, seed: int) -> EngagementModel | ChurnModel:
-    return lesson.fit(_some(seen, fold.fit), _some(seen, [fold.calibrate]), seed)
+def _fit(seen: History, fold: Fold, lesson: Lesson, *, horizons: Horizons, seed: int) -> PersonModel:
+    return lesson.fit(_some(seen, fold.fit), _some(seen, [fold.calibrate]), seed=seed, horizons=horizons)
 
 
 def _some(seen: History, cutoffs: Sequence[datetime]) -> Examples:
     known = seen.examples(cutoffs)
     if len(known) < MIN_EXAMPLES:
         raise NotEnoughData(
-            f"{len(known)} people were active in the {seen.churn_days} days before {cutoffs[0]:%Y-%m-%d}; at least "
+            f"{len(known)} people were active in the {seen.active_days} days before {cutoffs[0]:%Y-%m-%d}; at least "
             f"{MIN_EXAMPLES} are needed there"
         )
     return known
 
 
-def _measured(name: str, found: pd.DataFrame, seed: int) -> pd.DataFrame:
-    table = evaluate.compare(
-        LESSONS[name].metrics, found["truth"], found["model"], baseline=found["baseline"], seed=seed
+def _rival(
+    champion: Serving[Any] | None,
+    lesson: Lesson,
+    judged: dict[str, pd.DataFrame],
+    validated: tuple[datetime, ...],
+    *,
+    seed: int,
+) -> Rival | None:
+    if champion is None:
+        return None
+    aspect, metric = next((a, m[lesson.loss]) for a, m in lesson.metrics.items() if lesson.loss in m)
+    table = _compared({lesson.loss: metric}, judged[aspect], seed=seed, to="champion")
+    until = champion.manifest.trained_until
+    return Rival(version=champion.manifest.version, trained_until=until, table=table, fair=until <= min(validated))
+
+
+def _importances(model: PersonModel, X: pd.DataFrame, seed: int) -> pd.DataFrame:
+    some = X.sample(EXPLAINED, random_state=seed) if len(X) > EXPLAINED else X
+    shares = model.importances(some).sort_values(ascending=False, kind="stable")
+    return shares.rename("importance").rename_axis("feature").reset_index()
+
+
+def _report(
+    taught: list[_Taught], horizons: Horizons, *, registry: Registry | None, margin: float, seed: int
+) -> Training:
+    decisions = [] if registry is None else [_publish(registry, one, margin=margin) for one in taught]
+    churn = next((one.seen for one in taught if one.lesson.horizon == "churn"), taught[0].seen)
+    newest = churn.examples([churn.folds()[1].calibrate])
+    return Training(
+        frame=pd.concat([_named(one.name, one.table) for one in taught], ignore_index=True),
+        sql=queries.text("features", churn.snapshot.engine, room="models"),
+        definition=TrainingDefinition(
+            cutoff=churn.cutoff,
+            horizons=horizons,
+            weights=churn.weights,
+            models=tuple(one.name for one in taught),
+            seed=seed,
+            features=version(),
+            validated=taught[0].validated,
+            people=churn.snapshot.people,
+        ),
+        data_version=churn.snapshot.data_version,
+        calibration=pd.concat([_named(one.name, one.calibration) for one in taught], ignore_index=True),
+        importances=pd.concat([_named(one.name, one.importances) for one in taught], ignore_index=True),
+        churn_rate=float(newest.churned.mean()),
+        decisions=tuple(decisions),
     )
-    table.insert(0, "model", name)
-    return table
 
 
-def _importances(name: str, model: EngagementModel | ChurnModel, known: Examples) -> pd.DataFrame:
-    shares = model.importances(known.X).sort_values(ascending=False, kind="stable")
-    return shares.rename_axis("feature").reset_index().assign(model=name)[["model", "feature", "importance"]]
+def _named(model: str, table: pd.DataFrame) -> pd.DataFrame:
+    named = table.copy()
+    named.insert(0, "model", model)
+    return named
 
 
-def _publish(
-    registry: Registry, seen: History, trained: dict[str, EngagementModel | ChurnModel], table: pd.DataFrame
-) -> dict[str, str]:
-    versions = {}
-    for name, model in trained.items():
-        rows = table[table["model"] == name]
-        about = About(
-            trained_until=seen.cutoff,
-            data_version=seen.snapshot.data_version,
-            feature_version=version(),
-            horizon_days=seen.churn_days,
-            metrics=dict(zip(rows["metric"], rows["value"].astype(float), strict=True)),
-        )
-        versions[name] = registry.publish(name, model, about=about, alias="champion").version
-    return versions
-
-
-def _engagement(early: Examples, late: Examples, seed: int) -> EngagementModel:
-    X, y = pd.concat([early.X, late.X]), pd.concat([early.next_score, late.next_score])
-    return EngagementModel(seed=seed).fit(X, y)
-
-
-def _churn(early: Examples, late: Examples, seed: int) -> ChurnModel:
-    return ChurnModel(seed=seed).fit(early.X, early.churned).calibrate(late.X, late.churned)
-
-
-def _recency(known: Examples, asked: Examples) -> pd.Series:
-    """Predict churn by the days since the last event alone."""
-    silence, asked_silence = (np.log1p(part.X[["days_since_last_active"]]) for part in (known, asked))
-    line = LogisticRegression().fit(silence, both_classes(known.churned))
-    return pd.Series(line.predict_proba(asked_silence)[:, 1], index=asked.X.index)
-
-
-LESSONS: Final = {
-    "engagement": Lesson(
-        metrics=evaluate.ENGAGEMENT,
-        truth=lambda known: known.next_score,
-        fit=_engagement,
-        baseline=lambda _, asked: asked.recent_score,
-    ),
-    "churn": Lesson(metrics=evaluate.CHURN, truth=lambda known: known.churned, fit=_churn, baseline=_recency),
-}
+def _publish(registry: Registry, one: _Taught, *, margin: float) -> Decision:
+    """Publish a model as the challenger, and let it serve if it deserves to."""
+    seen = one.seen
+    metrics = dict(zip(one.table["metric"], one.table["value"].astype(float), strict=True))
+    about = About(
+        trained_until=seen.cutoff,
+        data_version=seen.snapshot.data_version,
+        feature_version=version(),
+        horizon_days=seen.horizon_days,
+        metrics=metrics,
+    )
+    now = features(seen.snapshot, seen.cutoff).active(seen.active_days).X
+    extras = {
+        REFERENCE: reference(now, one.model.predict(now)),
+        CARD: card(one.name, about, table=one.table, calibration=one.calibration, importances=one.importances),
+    }
+    manifest = registry.publish(one.name, one.model, about=about, alias="challenger", extras=extras)
+    decision = decide(one.name, manifest.version, one.table, loss=one.lesson.loss, rival=one.rival, margin=margin)
+    if decision.promoted:
+        registry.promote(one.name, manifest.version, why=decision.why)
+    return decision

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _CODE: Final = {".py", ".sql", ".yaml"}
-_ELSEWHERE: Final = {"store", "cluster", "control", "models", "products", "reports", "host", "port"}
+_ELSEWHERE: Final = {"store", "cluster", "control", "models", "models_key", "products", "reports", "host", "port"}
 """Settings of places, which change no number."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -198,6 +199,24 @@ class ClickHouseStore:
         """Forget all events, and where their sources are."""
         for table in ("events", "positions", "batches"):
             self._alter(f"TRUNCATE TABLE {'{events}' if table == 'events' else table}", {})
+
+    def has(self, table: str) -> bool:
+        """Tell whether there is a table of that name."""
+        sql = "SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND name = $table"
+        return bool(self._select(sql, {"table": table})["n"].to_pylist()[0])
+
+    def command(self, sql: str) -> None:
+        """Run a statement of this room that gives nothing back."""
+        self._do(sql, {}, "")
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Add rows to a table beside the events."""
+        if rows.num_rows:
+            talk.insert(self._writer, self.where, table, rows, token=uuid4().hex)
+
+    def select(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
+        """Run a SELECT over tables beside the events, with bound values."""
+        return self._select(sql, params or {})
 
     def close(self) -> None:
         """Let go of the engine: one in this process holds its folder."""

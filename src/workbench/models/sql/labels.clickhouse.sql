@@ -1,20 +1,25 @@
 -- What each person did in a span of time: what the models learn to predict.
--- in : events, $since DateTime64 (inclusive), $until DateTime64 (exclusive)
--- out: one row per person with an event in the span, by user_id: user_id, events, messages, session_hours, raids,
---      ai_interactions; counted as the columns of the same meaning in features.clickhouse.sql
-WITH span AS (
-    SELECT user_key, user_id, event_type, raid_id,
-        toFloat64OrNull(trimBoth(JSONExtractString(properties, 'session_duration'))) AS seconds
+-- in : events, $since DateTime64 (inclusive), $until DateTime64 (exclusive), $discount Float64 (a year)
+-- out: one row per person with an event in the span: user_key, user_id, events, messages, session_hours, raids,
+--      ai_interactions, counted as the columns of the same meaning in features.sql; value_usd (of purchases, as
+--      worth at $since), action (the first of the actions that the next-action model knows; NULL for none of them)
+SELECT user_key, any(user_id) AS user_id,
+    count(*) AS events,
+    count(*) FILTER (WHERE event_type IN ('first_message', 'message_sent')) AS messages,
+    coalesce(sum(seconds) FILTER (WHERE seconds BETWEEN 0 AND 1e9), 0) / 3600 AS session_hours,
+    count(DISTINCT raid_id) FILTER (WHERE event_type = 'raid_joined') AS raids,
+    count(*) FILTER (WHERE event_type = 'ai_interaction') AS ai_interactions,
+    coalesce(sum(value / pow(1 + $discount, age / 31557600e6)) FILTER (WHERE event_type = 'purchase'), 0) AS value_usd,
+    argMin(action, (age, action)) FILTER (WHERE action IS NOT NULL) AS action
+FROM (
+    SELECT user_key, user_id, event_type, raid_id, value,
+        toUnixTimestamp64Micro(occurred_at) - toUnixTimestamp64Micro($since) AS age,
+        if(event_type = 'session_ended',
+            toFloat64OrNull(trimBoth(JSONExtractString(properties, 'session_duration'))), NULL) AS seconds,
+        multiIf(event_type IN ('first_message', 'message_sent'), 'message', event_type = 'raid_joined', 'raid',
+            event_type = 'ai_interaction', 'ai', event_type = 'wallet_connected', 'wallet',
+            event_type = 'purchase', 'purchase', NULL) AS action
     FROM events
     WHERE occurred_at >= $since AND occurred_at < $until
 )
-SELECT any(user_id) AS user_id,
-    count(*) AS events,
-    count(*) FILTER (WHERE event_type IN ('first_message', 'message_sent')) AS messages,
-    coalesce(sum(seconds) FILTER (WHERE event_type = 'session_ended' AND seconds BETWEEN 0 AND 1e9), 0) / 3600
-        AS session_hours,
-    uniqExact(raid_id) FILTER (WHERE event_type = 'raid_joined') AS raids,
-    count(*) FILTER (WHERE event_type = 'ai_interaction') AS ai_interactions
-FROM span
 GROUP BY user_key
-ORDER BY any(user_id)

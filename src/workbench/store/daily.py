@@ -1,0 +1,123 @@
+"""Tables beside the events that have one set of rows per day: replaced as a whole, or not at all.
+
+In a lake a table is a Delta table of its own beside `events`, which other programs read as they read that one; in
+ClickHouse it is a table whose partitions are the days.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
+
+from workbench.errors import InvalidArgument, StoreConflict, StoreError
+from workbench.store import files
+from workbench.store.clickhouse import ClickHouseStore
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from workbench.store.lake import LakeStore
+
+_NAME: Final = re.compile(r"[a-z][a-z_]{0,40}")
+_TRIES: Final = 5
+_KINDS: Final = {"string": "String", "double": "Float64", "bool": "Bool", "int64": "Int64", "date32[day]": "Date"}
+
+
+def replace(store: LakeStore | ClickHouseStore, name: str, day: date, rows: pa.Table) -> None:
+    """Put rows in the place of those of a day, in one step; the same again changes nothing.
+
+    Args:
+        store: Where.
+        name: Of the table; it is made when there is none.
+        day: Of all the rows.
+        rows: All columns but `date`.
+
+    Raises:
+        InvalidArgument: The name is none.
+        StoreConflict: Others wrote the same day over and over.
+        StoreError: The table cannot be written.
+    """
+    if not _NAME.fullmatch(name) or name in ("events", "batches", "control"):
+        raise InvalidArgument(f"{name!r} is no name of a table by day: use lower-case letters and _")
+    dated = rows.add_column(0, "date", pa.array([day] * rows.num_rows, pa.date32()))
+    if isinstance(store, ClickHouseStore):
+        _replace_partition(store, name, day, dated)
+        return
+    predicate = f"date = '{day.isoformat()}'"
+    for last in (*[False] * (_TRIES - 1), True):
+        try:
+            with files.disk_full_named(store.path):
+                _overwrite(store, name, dated, predicate)
+            return
+        except DeltaError as error:
+            if last:
+                raise StoreConflict(
+                    f"others write {name} of {day} in {store.path} at the same time: {error}"
+                ) from error
+
+
+def _overwrite(store: LakeStore, name: str, dated: pa.Table, predicate: str) -> None:
+    where = str(store.path / name)
+    if DeltaTable.is_deltatable(where):
+        write_deltalake(where, dated, mode="overwrite", predicate=predicate, schema_mode="merge")
+    else:
+        write_deltalake(where, dated, mode="overwrite", partition_by=["date"], name=name)
+
+
+def read(store: LakeStore | ClickHouseStore, name: str, *, day: date | None = None) -> pa.Table | None:
+    """Return the rows of a table, of one day or of all, `date` among the columns; `None` if there is no such table."""
+    if isinstance(store, ClickHouseStore):
+        return _selected(store, name, day)
+    where = str(store.path / name)
+    if not DeltaTable.is_deltatable(where):
+        return None
+    try:
+        found: pa.Table = pa.table(DeltaTable(where).to_pyarrow_dataset().to_table(filter=_of_day(day)))
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise StoreError(f"cannot read {name} of {store.path}: {error}") from error
+    return found
+
+
+def _of_day(day: date | None) -> pc.Expression | None:
+    return None if day is None else pc.field("date") == pa.scalar(day, pa.date32())
+
+
+def days(store: LakeStore | ClickHouseStore, name: str) -> list[date]:
+    """Return the days that a table has rows of, sorted."""
+    if isinstance(store, ClickHouseStore):
+        table = _selected(store, name, None, what="DISTINCT date")
+        return [] if table is None else sorted(table["date"].to_pylist())
+    where = str(store.path / name)
+    if not DeltaTable.is_deltatable(where):
+        return []
+    found = DeltaTable(where).to_pyarrow_dataset().to_table(columns=["date"])["date"]
+    return sorted(pc.unique(found).to_pylist())
+
+
+def _replace_partition(store: ClickHouseStore, name: str, day: date, dated: pa.Table) -> None:
+    columns = ", ".join(f"{each.name} {_kind(each)}" for each in dated.schema)
+    for table in (name, f"{name}_staging"):
+        store.command(
+            f"CREATE TABLE IF NOT EXISTS {table} ({columns}) ENGINE = MergeTree PARTITION BY date ORDER BY user_id"
+        )
+    store.command(f"TRUNCATE TABLE {name}_staging")
+    store.insert(f"{name}_staging", dated)
+    store.command(f"ALTER TABLE {name} REPLACE PARTITION '{day.isoformat()}' FROM {name}_staging")
+
+
+def _kind(column: pa.Field) -> str:
+    kind = _KINDS[str(column.type)]
+    return kind if column.name in ("date", "user_id") else f"Nullable({kind})"
+
+
+def _selected(store: ClickHouseStore, name: str, day: date | None, *, what: str = "*") -> pa.Table | None:
+    if not store.has(name):
+        return None
+    if day is None:
+        return store.select(f"SELECT {what} FROM {name}")  # noqa: S608 - a name of ours
+    return store.select(f"SELECT {what} FROM {name} WHERE date = $day", {"day": day})  # noqa: S608 - a name of ours
