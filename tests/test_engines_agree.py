@@ -241,9 +241,9 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
 }
 LABELS = (datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 10, 25, 6, tzinfo=UTC))
 NO_QUESTIONS = {
-    "data_version", "forecast", "ingest", "keep_predictions", "keeps", "live", "live_check", "policy", "predict", "predictor",
-    "raid_advice", "raid_analyzer", "raid_success", "refresh", "registry", "retrain", "save", "save_segment", "segment",
-    "segments", "train", "uplift",
+    "data_version", "forecast", "ingest", "keep_predictions", "keeps", "live", "live_check", "policy", "predict",
+    "predictor", "raid_advice", "raid_analyzer", "raid_success", "refresh", "registry", "retrain", "save",
+    "save_segment", "segment", "segments", "train", "uplift",
 }  # fmt: skip
 
 
