@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import bqplot
 import numpy as np
 
-from workbench.charts import axes, look, shapes
+from workbench.charts import axes, formats, look, shapes
 from workbench.charts.layout import has_axes
 from workbench.charts.spec import Grid
 
@@ -50,9 +50,10 @@ def drawn_axes(chart: Chart, x: Axis, y: Axis, layout: Layout) -> list[Plan]:
     heat = any(isinstance(mark, Grid) for mark in chart.marks)
     rules = {"grid_lines": "none" if heat else "solid", "grid_color": look.RULE}
     line = {"color": "transparent"}
+    pattern = {} if y.names else {"tick_format": formats.D3[chart.y_format]}  # while new labels are on their way
     return [
         (bqplot.Axis, {**_ticks(x, layout.x_labels), **bottom, **line, "side": "bottom", "grid_lines": "none"}),
-        (bqplot.Axis, {**_ticks(y, y.labels), **rules, **line, "tick_style": ticks, "side": "left"}),
+        (bqplot.Axis, {**pattern, **_ticks(y, y.labels), **rules, **line, "tick_style": ticks, "side": "left"}),
     ]
 
 
