@@ -14,12 +14,16 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+import workbench as wb
+from workbench.events import EVENT_TABLE
 
 FOLDER = Path(".cache/bench")
 USERS = 13_600
@@ -125,8 +129,6 @@ def sample() -> pa.Table:
 
 def renamed(events: pa.Table, number: int) -> pa.Table:
     """Return the same events of other people."""
-    from workbench.events import EVENT_TABLE
-
     columns = {name: events[name] for name in EVENT_TABLE.names}
     for name in ("event_id", "user_id"):
         columns[name] = pc.binary_join_element_wise(events[name].cast(pa.string()), f"~{number}", "")
@@ -135,8 +137,6 @@ def renamed(events: pa.Table, number: int) -> pa.Table:
 
 def load(store: Any, times: int) -> tuple[int, float, float]:  # noqa: ANN401
     """Load the sample so many times; return rows, wall seconds and processor seconds."""
-    from datetime import UTC, datetime
-
     events, rows, wall, busy = sample(), 0, 0.0, 0.0
     for number in range(times):
         table = renamed(events, number)
@@ -177,8 +177,6 @@ def main(arguments: list[str]) -> int:
     given = options.parse_args(arguments)
     FOLDER.mkdir(parents=True, exist_ok=True)
     os.environ["WORKBENCH_CONTROL"] = str(FOLDER / "control")
-    import workbench as wb
-
     house, missed = FOLDER / "house", 0
     if not given.keep:
         shutil.rmtree(house, ignore_errors=True)
@@ -202,7 +200,7 @@ def ask(bench: Any, only: str, repeat: int) -> bool:  # noqa: ANN401
     for name, (question, sql) in QUESTIONS.items():
         if only in name:
             asked = timed(lambda: eval(question, {"bench": bench}), repeat)  # noqa: B023, S307 - our own words
-            by_hand = timed(lambda: bench.store._select(sql, {}), repeat)  # noqa: B023, SLF001
+            by_hand = timed(lambda: bench.store._select(sql, {}), repeat)  # noqa: B023
             ratios = [one / other for one, other in zip(asked, by_hand, strict=True)]
             results[name] = ratios
             figures = " ".join(f"{one:7.3f} {other:7.3f}" for one, other in (asked, by_hand))

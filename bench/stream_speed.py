@@ -261,14 +261,20 @@ def memory(broker: Broker, times: int, rng: random.Random) -> bool:
             until = time.monotonic() + 60 * times
             while time.monotonic() < until:
                 time.sleep(1)
+                if child.poll() is not None:
+                    print(f"memory: the consumer ended after {len(seen)} s:\n{world.said()}")
+                    return False
                 seen.append(_resident(child.pid))
-        world.wait()
+        finished = world.wait()
         stop(child)
     settled = seen[len(seen) // 5 :]
     tenth = max(1, len(settled) // 10)
     begin, end = max(settled[:tenth]), max(settled[-tenth:])
-    print(f"memory: {begin:.0f} MB after a fifth of {times} minutes, {end:.0f} MB at the end, peak {max(seen):.0f} MB")
-    return end <= 1.1 * begin
+    print(
+        f"memory: {begin:.0f} MB after a fifth of {times} minutes, {end:.0f} MB at the end, peak {max(seen):.0f} MB"
+        + ("" if finished else "; not all was read")
+    )
+    return finished and end <= 1.1 * begin
 
 
 def _resident(pid: int) -> float:

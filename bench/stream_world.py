@@ -123,6 +123,10 @@ class World:
                 text=True,
             )
 
+    def said(self) -> str:
+        """Return the last that consumers wrote as errors."""
+        return (self.folder / "children.log").read_text()[-5_000:]
+
     def positions(self) -> int:
         """Return how many offsets of all partitions are committed."""
         return sum(self.positions_by_partition())

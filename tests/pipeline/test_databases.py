@@ -1,4 +1,4 @@
-"""The whole pipeline of this project on a lake, on a server of ClickHouse and on the engine in a process: one report."""
+"""The whole pipeline of this project on a lake, a server of ClickHouse and the engine in a process: one report."""
 
 from __future__ import annotations
 

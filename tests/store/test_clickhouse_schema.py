@@ -11,7 +11,8 @@ import pytest
 from workbench.errors import InvalidArgument, StoreError, StoreTooNew
 from workbench.store import clickhouse_client as talk
 from workbench.store.clickhouse import ClickHouseStore
-from workbench.store.clickhouse_schema import Schema, Shape, migrations
+from workbench.store.clickhouse_errors import refuse_old
+from workbench.store.clickhouse_schema import _DONE, Schema, Shape, migrations
 
 GOLDEN = Path(__file__).parent / "golden" / "clickhouse_cluster.sql"
 TABLES = {
@@ -68,8 +69,6 @@ def test_a_step_that_was_begun_and_never_done_is_done_by_another(house):
 
 
 def dead_log():
-    from workbench.store.clickhouse_schema import _DONE
-
     return _DONE.statements(Shape())[0]
 
 
@@ -124,8 +123,6 @@ def test_a_name_of_a_cluster_is_no_sql():
 
 @pytest.mark.parametrize(("version", "fits"), [("24.3.1.1", False), ("25.8.1", True), ("26.9.2.1", True)])
 def test_an_old_server_is_refused(version, fits):
-    from workbench.store.clickhouse_errors import refuse_old
-
     if fits:
         refuse_old(talk.address("clickhouse://host/db"), version)
     else:

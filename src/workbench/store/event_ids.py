@@ -48,4 +48,5 @@ def _in(keys: NDArray[np.uint64], few: NDArray[np.uint64]) -> NDArray[np.bool_]:
     if not len(few):
         return np.zeros(len(keys), dtype=bool)
     place = np.minimum(np.searchsorted(few, keys), len(few) - 1)
-    return few[place] == keys
+    same: NDArray[np.bool_] = few[place] == keys
+    return same
