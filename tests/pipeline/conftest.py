@@ -49,7 +49,7 @@ def write_events(path, *people):
 
 
 def tasks_of(done):
-    print({task.task: f"{task.status}: {task.detail}" for task in done.tasks})  # seen where a test fails
+    print({task.task: f"{task.status}: {task.detail}" for task in done.tasks})  # noqa: T201 - seen where a test fails
     return {task.task: task.status for task in done.tasks}
 
 
