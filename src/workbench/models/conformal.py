@@ -69,8 +69,8 @@ class Band:
             kind = fields["kind"]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the intervals cannot be read: {error}") from error
-        if kind not in ("difference", "ratio") or not len(low) == len(high) == len(edges) + 1:
-            raise ModelError(f"the intervals are no band: kind {kind!r}, {len(edges)} edges, {len(low)} groups")
+        if kind not in ("difference", "ratio") or edges.ndim != 1 or not low.shape == high.shape == (edges.size + 1,):
+            raise ModelError(f"the intervals are no band: kind {kind!r}, {edges.size} edges, {low.size} groups")
         if not (np.isfinite(edges).all() and np.isfinite(low).all() and np.isfinite(high).all()):
             raise ModelError("the intervals hold a number that is not finite")
         return cls(kind, edges, low, high)
