@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = re.compile(r"[a-z][a-z_]{0,40}")
 _TRIES: Final = 5
+_BY_DAY: Final = "ENGINE = MergeTree PARTITION BY date ORDER BY user_id"
 _KINDS: Final = {"string": "String", "double": "Float64", "bool": "Bool", "int64": "Int64", "date32[day]": "Date"}
 
 
@@ -38,12 +40,14 @@ def replace(store: LakeStore | ClickHouseStore, name: str, day: date, rows: pa.T
         rows: All columns but `date`.
 
     Raises:
-        InvalidArgument: The name is none.
+        InvalidArgument: The name is none, or a column holds what no table by day can hold.
         StoreConflict: Others wrote the same day over and over.
         StoreError: The table cannot be written.
     """
     if not _NAME.fullmatch(name) or name in ("events", "batches", "control"):
         raise InvalidArgument(f"{name!r} is no name of a table by day: use lower-case letters and _")
+    for each in rows.schema:
+        _kind(each)
     dated = rows.add_column(0, "date", pa.array([day] * rows.num_rows, pa.date32()))
     if isinstance(store, ClickHouseStore):
         _replace_partition(store, name, day, dated)
@@ -100,18 +104,25 @@ def days(store: LakeStore | ClickHouseStore, name: str) -> list[date]:
 
 
 def _replace_partition(store: ClickHouseStore, name: str, day: date, dated: pa.Table) -> None:
+    """Write the rows to a table of this writer's own, and put its partition in the place of the day's."""
     columns = ", ".join(f"{each.name} {_kind(each)}" for each in dated.schema)
-    for table in (name, f"{name}_staging"):
-        store.command(
-            f"CREATE TABLE IF NOT EXISTS {table} ({columns}) ENGINE = MergeTree PARTITION BY date ORDER BY user_id"
-        )
-    store.command(f"TRUNCATE TABLE {name}_staging")
-    store.insert(f"{name}_staging", dated)
-    store.command(f"ALTER TABLE {name} REPLACE PARTITION '{day.isoformat()}' FROM {name}_staging")
+    store.command(f"CREATE TABLE IF NOT EXISTS {name} ({columns}) {_BY_DAY}")  # those of a migration are there
+    if not dated.num_rows:
+        store.command(f"ALTER TABLE {name} DROP PARTITION '{day.isoformat()}'")
+        return
+    mine = f"{name}_{uuid4().hex}"
+    store.command(f"CREATE TABLE {mine} AS {name} {_BY_DAY}")
+    try:
+        store.insert(mine, dated)
+        store.command(f"ALTER TABLE {name} REPLACE PARTITION '{day.isoformat()}' FROM {mine}")
+    finally:
+        store.command(f"DROP TABLE {mine}")
 
 
 def _kind(column: pa.Field) -> str:
-    kind = _KINDS[str(column.type)]
+    kind = _KINDS.get(str(column.type))
+    if kind is None:
+        raise InvalidArgument(f"column {column.name!r} is of type {column.type}: there are {', '.join(_KINDS)}")
     return kind if column.name in ("date", "user_id") else f"Nullable({kind})"
 
 

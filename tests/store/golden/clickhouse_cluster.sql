@@ -105,25 +105,51 @@ ORDER BY (user_key, start_time);
 CREATE TABLE IF NOT EXISTS user_journeys ON CLUSTER 'analytics' AS user_journeys_local
 ENGINE = Distributed('analytics', 'default', 'user_journeys_local', user_key);
 
-CREATE TABLE IF NOT EXISTS predictions_local ON CLUSTER 'analytics'
+CREATE TABLE IF NOT EXISTS predictions ON CLUSTER 'analytics'
 (
-    user_key Int64,
+    date Date,
     user_id String,
-    cutoff DateTime64(6, 'UTC'),
-    engagement_score Float64,
-    churn_risk Float64,
-    risk_level LowCardinality(String),
-    engagement_version LowCardinality(String),
-    churn_version LowCardinality(String),
-    data_version String,
-    written_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    engagement_score Nullable(Float64),
+    engagement_low Nullable(Float64),
+    engagement_high Nullable(Float64),
+    churn_risk Nullable(Float64),
+    predicted_ltv Nullable(Float64),
+    ltv_low Nullable(Float64),
+    ltv_high Nullable(Float64),
+    ltv_bg_nbd Nullable(Float64),
+    next_action_probability Nullable(Float64),
+    risk_level LowCardinality(Nullable(String)),
+    next_action LowCardinality(Nullable(String)),
+    recommended_action LowCardinality(Nullable(String)),
+    held_out Nullable(Bool),
+    propensity Nullable(Float64),
+    engagement_version LowCardinality(Nullable(String)),
+    churn_version LowCardinality(Nullable(String)),
+    ltv_version LowCardinality(Nullable(String)),
+    next_action_version LowCardinality(Nullable(String)),
+    cutoff LowCardinality(Nullable(String)),
+    policy LowCardinality(Nullable(String)),
+    data_version LowCardinality(Nullable(String))
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/default/predictions', '{replica}', written_at)
-PARTITION BY toYYYYMM(cutoff)
-ORDER BY (user_key, cutoff, engagement_version, churn_version);
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/default/predictions', '{shard}-{replica}')
+PARTITION BY date
+ORDER BY user_id;
 
-CREATE TABLE IF NOT EXISTS predictions ON CLUSTER 'analytics' AS predictions_local
-ENGINE = Distributed('analytics', 'default', 'predictions_local', user_key);
+CREATE TABLE IF NOT EXISTS recommendations ON CLUSTER 'analytics'
+(
+    date Date,
+    user_id String,
+    risk_level LowCardinality(Nullable(String)),
+    churn_risk Nullable(Float64),
+    recommended_action LowCardinality(Nullable(String)),
+    held_out Nullable(Bool),
+    propensity Nullable(Float64),
+    churn_version LowCardinality(Nullable(String)),
+    policy LowCardinality(Nullable(String))
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/default/recommendations', '{shard}-{replica}')
+PARTITION BY date
+ORDER BY user_id;
 
 CREATE TABLE IF NOT EXISTS sentiment_analysis_local ON CLUSTER 'analytics'
 (
