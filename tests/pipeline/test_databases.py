@@ -17,7 +17,9 @@ from workbench.simulate import write
 from workbench.store.clickhouse import ClickHouseStore
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["cohorts", "forecasting", "funnels", "ingestion", "training"]
+PAGES = [
+    "churn", "cohorts", "engagement", "forecasting", "funnels", "ingestion", "ltv", "next_action", "raids", "training",
+]  # fmt: skip
 OF_A_RUN = [
     r"\d{8}-\d{6}-[0-9a-f]{4}",  # its name
     r"\d{4}-\d\d-\d\d(T| )\d\d:\d\d(:\d\d)?(\.\d+)?( UTC|\+00:00)?",  # when it was, and when models were published
@@ -32,7 +34,7 @@ OF_A_RUN = [
 @pytest.fixture(scope="module")
 def export(tmp_path_factory):
     file = tmp_path_factory.mktemp("sample") / "events.jsonl.gz"
-    write(file, users=250, days=110, seed=7)
+    write(file, users=400, days=120, seed=7)
     return file
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the application."""
     app.command(epilog="Example: workbench migrate --store clickhouse://127.0.0.1:8123/default")(migrate)
+    app.command(epilog="Example: workbench copy data/lake clickhouse://127.0.0.1:8123/default")(copy)
 
 
 def migrate(
@@ -40,6 +41,29 @@ def migrate(
     for migration in done:
         typer.echo(f"{migration.number:04} {migration.name}")
     typer.echo(f"{opened.name} is of version {opened.schema.version()}; {len(done)} migrations were done now.")
+
+
+def copy(
+    one: Annotated[str, typer.Argument(metavar="FROM", help="Folder of a lake, clickhouse://…, or chdb://folder.")],
+    other: Annotated[str, typer.Argument(metavar="TO", help="The same, made where it is not there yet.")],
+) -> None:
+    """Copy all events from one store to another, and compare them day by day, by count and checksum.
+
+    What was cut off is gone on with by the same command: days that are equal are not sent again. Afterwards sources,
+    such as a topic, are read on from where they are. Rejects, runs and saved segments stay where they are.
+    """
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from workbench.store.copying import copy as copied  # noqa: PLC0415
+
+    with tqdm(unit="month", desc="copying", disable=None) as bar:
+
+        def told(done: int, of: int, month: str) -> None:
+            bar.total, bar.n = of, done
+            bar.set_postfix_str(month)
+
+        result = copied(open_place(one), open_place(other, create=True), progress=told)
+    typer.echo(str(result))
 
 
 def _database(where: str) -> ClickHouseStore:

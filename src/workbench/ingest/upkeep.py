@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from workbench.errors import StoreError
 
 if TYPE_CHECKING:
@@ -45,3 +47,5 @@ class Upkeep:
             self.trouble = f"what arrived was not sorted: {error}"
         else:
             self.trouble = None
+        finally:
+            pa.default_memory_pool().release_unused()  # sorting took much, and nothing else will for minutes

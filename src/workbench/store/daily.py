@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[a-z][a-z_]{0,40}")
 _TRIES: Final = 5
 _BY_DAY: Final = "ENGINE = MergeTree PARTITION BY date ORDER BY user_id"
-_KINDS: Final = {"string": "String", "double": "Float64", "bool": "Bool", "int64": "Int64", "date32[day]": "Date"}
+_KINDS: Final = {
+    "string": "String",
+    "large_string": "String",
+    "double": "Float64",
+    "bool": "Bool",
+    "int64": "Int64",
+    "date32[day]": "Date",
+}
 
 
 def replace(store: LakeStore | ClickHouseStore, name: str, day: date, rows: pa.Table) -> None:
