@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+import uuid
 from datetime import timedelta
 
 import pyarrow as pa
 import pytest
+from kafka import KafkaConsumer
 
 from tests.models.conftest import END, community
 from workbench.cli import main
@@ -140,3 +143,19 @@ def test_an_altered_model_is_refused_and_named(run, project):
     assert "is not what was published" in run("show", "engagement", code=1)
     file.write_bytes(whole)
     run("show", "engagement")
+
+
+@pytest.mark.kafka
+def test_predictions_are_told_on_the_topic_once_a_person(run, project, broker):
+    topic = f"predictions-{uuid.uuid4().hex[:8]}"
+    settings = (project / "workbench.yaml").read_text()
+    (project / "workbench.yaml").write_text(f"{settings}kafka: {{brokers: '{broker.address}', predictions: {topic}}}\n")
+    said = run("predict", "--until", WEEK_BEFORE, "--kafka")
+    (project / "workbench.yaml").write_text(settings)
+    people = int(re.search(r"([\d,]+) told on the topic", said)[1].replace(",", ""))
+    consumer = KafkaConsumer(topic, bootstrap_servers=broker.address, auto_offset_reset="earliest")
+    told = [message for _ in range(20) for batch in consumer.poll(500).values() for message in batch]
+    consumer.close()
+    assert len(told) == people > 100
+    assert {message.key.decode() for message in told} == {json.loads(m.value)["user_id"] for m in told}
+    assert {json.loads(message.value)["date"] for message in told} == {f"{END - timedelta(days=8):%Y-%m-%d}"}

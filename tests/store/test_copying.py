@@ -21,6 +21,7 @@ from workbench.store.memory import MemoryStore
 from workbench.testing import START, events_of
 
 BEGIN, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+LATER = START + timedelta(microseconds=1)
 JOURNEYS = {
     "ann": " ".join(f"view:{day}" for day in range(40)),
     "bob": " ".join(f"buy:{day / 3}" for day in range(100)),
@@ -168,8 +169,8 @@ def test_the_order_of_rows_changes_no_checksum(table):
     ("column", "value"),
     [
         ("event_type", "View"), ("user_id", "anna"), ("platform", "web"), ("session_id", ""), ("value", 0.2),
-        ("value", None), ("properties", "{}"), ("schema_version", 2), ("occurred_at", START + timedelta(microseconds=1)),
-        ("ingested_at", START + timedelta(microseconds=1)), ("position", 8), ("source", "topic-1"),
+        ("value", None), ("properties", "{}"), ("schema_version", 2), ("occurred_at", LATER), ("ingested_at", LATER),
+        ("position", 8), ("source", "topic-1"),
     ],
 )  # fmt: skip
 def test_one_value_that_differs_is_another_checksum(column, value):
