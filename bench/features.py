@@ -14,6 +14,8 @@ import sys
 from bench.questions import MEMORY_LIMIT_MB, NOW, _lake
 
 LIMIT = 25.0
+CROWD, PEOPLE = 11, 360_000
+"""About so many million events, of so many people: each did little, so that there is more to say per event."""
 
 CHILD = """
 import json, resource, sys, time
@@ -62,11 +64,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench features", description=__doc__)
     parser.add_argument("--millions", type=int, nargs="+", default=[1, 10], help="sizes of the lake, in events")
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--crowd", action="store_true", help="also a lake of many people who did little: 360,000")
     parser.add_argument("--pandas", action="store_true", help="also let pandas do a part of it")
     wanted = parser.parse_args(arguments)
     missed = 0
-    for size in wanted.millions:
-        lake = str(_lake(size))
+    lakes = {size: str(_lake(size)) for size in wanted.millions}
+    if wanted.crowd:
+        lakes[CROWD] = str(_lake(CROWD, users=PEOPLE))
+    for size, lake in lakes.items():
         scan, seconds, memory, people = _child(CHILD, lake, NOW, str(wanted.times))
         ratio = seconds / scan
         print(

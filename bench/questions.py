@@ -18,7 +18,7 @@ import workbench as wb
 from bench.peers import retentioneering, window_funnel
 
 FOLDER = Path(".cache/bench")
-EVENTS_PER_USER = 147
+EVENTS_PER_USER, DAYS = 147, 120
 MEMORY_LIMIT_MB = 2_048
 MOST_GROWTH = 1.2
 """Times proportional to the number of events."""
@@ -183,13 +183,15 @@ def _told(size: int, name: str, measured: tuple[float, float, float], bounds: tu
     return int(ratio > limit or memory > MEMORY_LIMIT_MB or (growth or 0) > MOST_GROWTH)
 
 
-def _lake(millions: int) -> Path:
-    """Make the lake of a size, if it was not made before."""
-    lake, done = FOLDER / f"lake-{millions}m", FOLDER / f"lake-{millions}m.done"
+def _lake(millions: int, *, users: int | None = None) -> Path:
+    """Make the lake of a size, if it was not made before; of so many users, over as many days as that takes."""
+    name = f"lake-{millions}m" + (f"-{users}" if users else "")
+    lake, done = FOLDER / name, FOLDER / f"{name}.done"
     if not done.exists():
         export = FOLDER / f"export-{millions}m.parquet"
-        users = str(round(millions * 1e6 / EVENTS_PER_USER))
-        _run("simulate", "--users", users, "--out", str(export))
+        many = users or round(millions * 1e6 / EVENTS_PER_USER)
+        days = ["--days", str(max(2, round(DAYS * millions * 1e6 / EVENTS_PER_USER / users)))] if users else []
+        _run("simulate", "--users", str(many), *days, "--out", str(export))
         _run("ingest", str(export), "--store", str(lake))
         _run("lake", "compact", "--full", "--store", str(lake))
         export.unlink()
