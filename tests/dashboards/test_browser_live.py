@@ -128,8 +128,9 @@ def test_a_stream_that_is_not_in_history_is_said_to_differ(moving):
 def test_on_a_dark_screen_no_text_is_dark(moving):
     page, _, _ = moving
     page.emulate_media(color_scheme="dark")
-    inks = page.locator(".wb-live .widget-html-content, .wb-live .widget-html-content *").evaluate_all(
-        "parts => parts.filter(part => part.innerText)"
+    inks = page.evaluate(  # in one go: the page moves, and what was found before may be gone
+        "() => [...document.querySelectorAll('.wb-live .widget-html-content, .wb-live .widget-html-content *')]"
+        ".filter(part => part.innerText)"
         ".map(part => getComputedStyle(part).color.match(/[0-9]+/g).slice(0, 3).map(Number))"
     )
     page.emulate_media(color_scheme="light")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,7 +63,8 @@ def copy(
             bar.total, bar.n = of, done
             bar.set_postfix_str(month)
 
-        result = copied(open_place(one), open_place(other, create=True), progress=told)
+        with closing(open_place(one)) as source, closing(open_place(other, create=True)) as target:
+            result = copied(source, target, progress=told)
     typer.echo(str(result))
 
 
