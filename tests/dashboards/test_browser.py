@@ -18,6 +18,8 @@ from workbench.simulate import write
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "dashboards"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+OPENING = 180_000
+"""A page is sent once its notebook has run: on a busy machine that takes long."""
 
 pytestmark = [
     pytest.mark.browser,
@@ -45,8 +47,8 @@ def opened(bench):
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url)
-        page.wait_for_selector(".wb-tile .bqplot .curve path.line", state="attached", timeout=60_000)
+        page.goto(url, timeout=OPENING)
+        page.wait_for_selector(".wb-tile .bqplot .curve path.line", state="attached", timeout=OPENING)
         yield page, asked, complaints
         browser.close()
 

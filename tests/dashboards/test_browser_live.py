@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import workbench as wb
-from tests.dashboards.test_browser import CHROMIUM, NOTEBOOKS
+from tests.dashboards.test_browser import CHROMIUM, NOTEBOOKS, OPENING
 from tests.store.deliveries import put
 from workbench.charts.formats import number
 from workbench.dashboards.serve import running
@@ -66,8 +66,8 @@ def opened(lake):
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url)
-        page.wait_for_selector(".wb-live-head .wb-live-title", timeout=60_000)
+        page.goto(url, timeout=OPENING)
+        page.wait_for_selector(".wb-live-head .wb-live-title", timeout=OPENING)
         yield page, asked, complaints
         browser.close()
 
@@ -79,7 +79,7 @@ def moving(opened, lake):
     empty = page.locator(".wb-live-head").inner_text()
     stream = Stream(lake)
     stream.thread.start()
-    page.wait_for_selector(".wb-live-cards .wb-number", timeout=30_000)
+    page.wait_for_selector(".wb-live-cards .wb-number", timeout=60_000)
     yield page, empty, stream
     stream.stop()
 

@@ -15,6 +15,8 @@ from workbench.simulate import write
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PATIENCE = 60_000
+OPENING = 180_000
+"""A page is sent once its notebook has run, of ten explorers here: on a busy machine that takes long."""
 STEPS = ["user_joined", "first_message", "raid_joined"]
 FAMILIES = {
     "funnel": f"explore.funnel(bench, {STEPS!r}, now=now)",
@@ -59,9 +61,9 @@ def page(bench, tmp_path_factory):
     with running(folder, port=0, store=str(bench.store.path), page="all.ipynb") as (url, _), sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1300, "height": 1600})
-        page.goto(url)
+        page.goto(url, timeout=OPENING)
         page.wait_for_selector(
-            f".x-{list(FAMILIES)[-1]} .bqplot svg.svg-figure rect.bar", state="attached", timeout=2 * PATIENCE
+            f".x-{list(FAMILIES)[-1]} .bqplot svg.svg-figure rect.bar", state="attached", timeout=OPENING
         )
         yield page
         browser.close()
