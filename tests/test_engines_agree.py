@@ -208,6 +208,10 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "active_minutes": lambda bench: bench.active_minutes(since="2026-10-24T21:30", until="2026-10-26", now=NOW),
     "performance: half hours": lambda bench: bench.performance(width="30m", now=NOW),
     "performance: of all time": lambda bench: bench.performance(width="36500d", now=NOW),
+    "response_times": lambda bench: bench.response_times(now=NOW),
+    "ai_usage": lambda bench: bench.ai_usage(tz="Europe/Berlin", now=NOW),
+    "sentiment": lambda bench: bench.sentiment(tz="America/St_Johns", now=NOW),
+    "rhythm": lambda bench: bench.rhythm(tz="Europe/Berlin", now=NOW),
     "profiles": lambda bench: bench.profiles(tz="Europe/Berlin", now=NOW),
     "journeys: transitions": lambda bench: journeys(bench).transitions(),
     "journeys: a time, some events": lambda bench: journeys(

@@ -9,6 +9,7 @@ from workbench import config
 from workbench.errors import InvalidArgument, StoreNotFound
 from workbench.metrics import (
     activity,
+    ai_usage,
     arguments,
     correlation,
     funnels,
@@ -19,8 +20,11 @@ from workbench.metrics import (
     profiles,
     raid_facts,
     raids,
+    response_times,
+    rhythm,
     saved_segments,
     segments,
+    sentiment,
     series,
 )
 from workbench.metrics import journeys as walks
@@ -253,6 +257,23 @@ class Bench(ModelQuestions):
     def performance(self, **options: Any) -> performance.Performance:  # noqa: ANN401 - as the question has them
         """Count failed requests and how long they took; see `metrics.performance.performance`."""
         return performance.performance(self.snapshot, **{"tz": self._tz, **options})
+
+    def response_times(self, **options: Any) -> response_times.ResponseTimes:  # noqa: ANN401
+        """Count requests by how long they took; see `metrics.response_times.response_times`."""
+        return response_times.response_times(self.snapshot, **{"tz": self._tz, **options})
+
+    def ai_usage(self, **options: Any) -> ai_usage.AiUsage:  # noqa: ANN401 - as the question has them
+        """Add up tokens, cost and quality of AI interactions; see `metrics.ai_usage.ai_usage`."""
+        prices = {model: ai_usage.Price(**price.model_dump()) for model, price in self.settings.prices.items()}
+        return ai_usage.ai_usage(self.snapshot, **{"tz": self._tz, "prices": prices, **options})
+
+    def sentiment(self, **options: Any) -> sentiment.Sentiment:  # noqa: ANN401 - as the question has them
+        """Average the sentiment of messages per day; see `metrics.sentiment.sentiment`."""
+        return sentiment.sentiment(self.snapshot, **{"tz": self._tz, **options})
+
+    def rhythm(self, **options: Any) -> rhythm.Rhythm:  # noqa: ANN401 - as the question has them
+        """Count people by the hour of the week; see `metrics.rhythm.rhythm`."""
+        return rhythm.rhythm(self.snapshot, **{"tz": self._tz, **options})
 
     def profiles(self, **options: Any) -> profiles.Profiles:  # noqa: ANN401 - as the question has them
         """Gather what is known of each person; see `metrics.profiles.profiles`."""

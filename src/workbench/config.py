@@ -59,6 +59,29 @@ class TrainingSettings(BaseModel):
     margin: float = Field(default=0.01, ge=0, lt=1)
 
 
+class TokenPrice(BaseModel):
+    """USD per million tokens of a model. Cached input costs what other input does, unless it is said."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+
+
+class DashboardSettings(BaseModel):
+    """How often pages look for news, how long an answer is kept, and how many visitors have a kernel at once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    refresh_seconds: float = Field(default=5.0, ge=1)
+    cache_seconds: float = Field(default=60.0, ge=0)
+    visitors: int = Field(default=8, ge=1, le=1000)
+    warm: int = Field(default=1, ge=0, le=20)
+    idle_seconds: int = Field(default=60, ge=10)
+    token: SecretStr | None = None
+
+
 class KafkaSettings(BaseModel):
     """Where events come from live, and how to speak to it. Secrets are never printed."""
 
@@ -146,6 +169,12 @@ class Settings(BaseSettings):
         default=30, ge=1, description="A source that is silent for so long holds the others back no more."
     )
     live_memory_mb: float = Field(default=512, gt=0, description="Most memory that live numbers may take in Redis.")
+    prices: dict[str, TokenPrice] = Field(
+        {}, description="What a million tokens of each AI model cost: `input`, `output` and `cached` USD."
+    )
+    dashboards: DashboardSettings = Field(
+        DashboardSettings(), description="How often pages look for news, and how many visitors they are for."
+    )
     host: str = Field("127.0.0.1", description="Address that dashboards are served on.")
     port: int = Field(
         default=8866, ge=0, le=65535, description="Port that dashboards are served on; 0 picks a free one."

@@ -1,0 +1,212 @@
+"""AI usage: tokens, cost, quality and satisfaction of AI interactions, by day, model, endpoint and prompt version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+import pandas as pd
+
+from workbench.charts.formats import number
+from workbench.charts.spec import Bars, Chart, Line
+from workbench.metrics import arguments, local_time, queries
+from workbench.metrics.series import SpanDefinition, note
+from workbench.metrics.words import words
+from workbench.results import Answer
+from workbench.store.live_batch import NO_ERROR
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from workbench.store.base import Snapshot
+
+ASKED: Final = "ai_interaction"
+KEYS: Final = ("day", "model", "endpoint", "prompt_version")
+TOKENS: Final = ("input_tokens", "cached_tokens", "output_tokens")
+MILLION: Final = 1e6
+Z: Final = 1.959963984540054
+"""Half the width of a 95% interval, in standard errors."""
+
+_MOST: Final = 1e9
+_TEXTS: Final = {"model": "model", "endpoint": "endpoint", "prompt": "prompt_version", "error": "error"}
+_NUMBERS: Final = {
+    "input": "input_tokens", "cached": "cached_tokens", "output": "output_tokens", "quality": "quality_score",
+    "satisfaction": "user_satisfaction",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD per million tokens; what is cached is part of the input, and costs `cached` instead of `input`."""
+
+    input: float
+    output: float
+    cached: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AiUsageDefinition(SpanDefinition):
+    """What `ai_usage` counts."""
+
+    question: ClassVar[str] = "ai_usage"
+    prices: tuple[tuple[str, Price], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AiUsage(Answer):
+    """What AI interactions used, and how good they were.
+
+    `frame` has one row per `day` (on the clocks of `tz`), `model`, `endpoint` and `prompt_version`: `interactions`,
+    `errors`, `input_tokens` (`cached_tokens` among them), `output_tokens`, `cost_usd` (NaN for a model without a
+    price), `rated` and `quality` (mean score in [0, 1] of those rated), `answered` and `satisfaction` (the same of what
+    people said), and the sums that means are made of.
+    """
+
+    definition: AiUsageDefinition
+
+    def by(self, *keys: str) -> pd.DataFrame:
+        """Add the rows up by some of `day`, `model`, `endpoint`, `prompt_version`; means with 95% intervals."""
+        sums = [name for name in self.frame.columns if name not in (*KEYS, "quality", "satisfaction", "cost_usd")]
+        grouped = self.frame.groupby(list(keys), sort=True)
+        added = grouped[sums].sum()
+        added["cost_usd"] = grouped["cost_usd"].sum(min_count=1)
+        return _means(added.reset_index())
+
+    def chart(self) -> Chart:
+        """Draw tokens by model and endpoint."""
+        found = self.by("model", "endpoint")
+        endpoints = tuple(dict.fromkeys(found["endpoint"]))
+        marks = []
+        for model, rows in found.groupby("model"):
+            total = rows.set_index("endpoint")[["input_tokens", "output_tokens"]].sum(axis=1)
+            heights = tuple(float(total.get(endpoint, 0)) for endpoint in endpoints)
+            marks.append(Bars(x=endpoints, y=heights, label=str(model)))
+        return Chart(title="Tokens by endpoint and model", y_label="tokens in and out", marks=tuple(marks),
+                     note=note(self.definition))  # fmt: skip
+
+    def over_time(self, column: str, *, title: str, y_label: str) -> Chart:
+        """Draw a mean in [0, 1] over the days, a line a model."""
+        found = self.by("day", "model")
+        marks = tuple(
+            Line(
+                x=tuple(day.to_pydatetime() for day in rows["day"]),
+                y=tuple(None if np.isnan(value) else float(value) for value in rows[column]),
+                label=str(model),
+            )
+            for model, rows in found.groupby("model")
+        )
+        return Chart(title=title, y_label=y_label, x_scale="time", y_format="decimal", marks=marks,
+                     note=note(self.definition))  # fmt: skip
+
+    def cost_chart(self) -> Chart:
+        """Draw what each day cost, bars a model beside each other; models without a price are left out."""
+        found = self.by("day", "model").dropna(subset=["cost_usd"])
+        marks = tuple(
+            Line(
+                x=tuple(day.to_pydatetime() for day in rows["day"]),
+                y=tuple(map(float, rows["cost_usd"])),
+                label=str(model),
+            )
+            for model, rows in found.groupby("model")
+        )
+        return Chart(title="Cost per day", y_label="USD per day", x_scale="time", y_format="usd", marks=marks,
+                     note=note(self.definition))  # fmt: skip
+
+    def reading(self) -> str:
+        """Say how much was used, and how good it was."""
+        found = self.frame
+        if found.empty:
+            return "No AI interaction happened in this time."
+        asked, failed = int(found["interactions"].sum()), int(found["errors"].sum())
+        tokens = found["input_tokens"].sum() + found["output_tokens"].sum()
+        rated, cost = found["rated"].sum(), found["cost_usd"].sum(min_count=1)
+        said = f"{number(asked, 'count')} AI interactions, of which {number(failed / asked, 'percent')} failed, used "
+        said += f"{number(tokens, 'count')} tokens"
+        said += f" for {number(cost, 'usd')}" if cost == cost else ""  # noqa: PLR0124 - NaN
+        quality = found["quality_sum"].sum() / rated if rated else float("nan")
+        return f"{said}. Their mean quality is {number(quality, 'decimal')}."
+
+
+def ai_usage(
+    snapshot: Snapshot,
+    *,
+    prices: Mapping[str, Price] | None = None,
+    since: str | date | None = None,
+    until: str | date | None = None,
+    now: str | date | None = None,
+    tz: str = "UTC",
+) -> AiUsage:
+    """Add up tokens, cost, quality and satisfaction of `ai_interaction` by day, model, endpoint and prompt version.
+
+    Args:
+        snapshot: The events.
+        prices: USD per million tokens of each model; cost is not known of others.
+        since: Start, inclusive; naive times are in `tz`.
+        until: End, exclusive.
+        now: When the question is asked: later events are not seen. The present if not given.
+        tz: Time zone of naive times, and of days.
+
+    Raises:
+        InvalidArgument: A time or a zone cannot be used.
+
+    >>> from workbench.testing import store_of
+    >>> said = {"model": "small", "input_tokens": 100, "cached_tokens": 60, "output_tokens": 10}
+    >>> found = ai_usage(store_of({"ann": "ai_interaction:0"}, properties=said).snapshot(),
+    ...                  prices={"small": Price(input=1.0, output=4.0, cached=0.5)})
+    >>> found.frame[["model", "interactions", "cost_usd"]].to_numpy().tolist()
+    [['small', 1, 0.00011]]
+    """
+    span = arguments.span(since, until, now, tz=tz)
+    known = prices or {}
+    definition = AiUsageDefinition(
+        prices=tuple(sorted(known.items())), since=span.since, until=span.until, now=span.now, tz=tz,
+        people=snapshot.people,
+    )  # fmt: skip
+    say = words(snapshot.engine)
+    sql = queries.filled(
+        queries.text("ai_usage", snapshot.engine),
+        day=local_time.start(snapshot.engine, local_time.DAY),
+        no_error=say.one_of("error", "$no_error"),
+        **{name: say.property(f"${name}_key") for name in _TEXTS},
+        **{name: say.number(say.property(f"${name}_key")) for name in _NUMBERS},
+    )
+    keys = {f"{name}_key": say.key_of(known) for name, known in (_TEXTS | _NUMBERS).items()}
+    params = {"asked": ASKED, "most": _MOST, "no_error": list(NO_ERROR), "tz": tz, **keys, **span.entries()}
+    found = _finished(snapshot.query(sql, params).to_pandas(), known)
+    return AiUsage(frame=found, sql=sql, definition=definition, data_version=snapshot.data_version)
+
+
+def _finished(found: pd.DataFrame, prices: Mapping[str, Price]) -> pd.DataFrame:
+    counts = ("interactions", "errors", *TOKENS, "rated", "answered")
+    typed = found.astype({**dict.fromkeys(counts, "int64"), **dict.fromkeys(KEYS[1:], "str")})
+    typed["day"] = local_time.shown(found["day"])
+    rates = pd.DataFrame(
+        [_per_million(prices.get(model)) for model in typed["model"]],
+        columns=["input", "cached", "output"], index=typed.index, dtype="float64",
+    )  # fmt: skip
+    cached = typed["cached_tokens"].clip(upper=typed["input_tokens"])
+    used = {"input": typed["input_tokens"] - cached, "cached": cached, "output": typed["output_tokens"]}
+    typed["cost_usd"] = sum((tokens * rates[kind] for kind, tokens in used.items()), 0.0 * cached) / MILLION
+    return _means(typed).drop(columns=[f"{what}_{end}" for what in ("quality", "satisfaction") for end in _ENDS])
+
+
+def _per_million(price: Price | None) -> tuple[float, float, float]:
+    if price is None:
+        return (np.nan,) * 3
+    return price.input, price.input if price.cached is None else price.cached, price.output
+
+
+_ENDS: Final = ("low", "high")
+
+
+def _means(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add means of quality and satisfaction, with 95% intervals that the scores' spread gives."""
+    for what, count in (("quality", "rated"), ("satisfaction", "answered")):
+        n = frame[count].where(frame[count] > 0)
+        mean = frame[f"{what}_sum"] / n
+        spread = (frame[f"{what}_squares"] - n * mean**2).clip(lower=0) / (n - 1).where(n > 1)
+        half = Z * np.sqrt(spread / n)
+        frame = frame.assign(**{what: mean, f"{what}_low": mean - half, f"{what}_high": mean + half})
+    return frame
