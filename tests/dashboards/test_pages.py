@@ -83,8 +83,8 @@ def test_a_last_day_on_which_nobody_wrote_has_no_messages():
 
 @pytest.mark.parametrize("timezone", ["UTC", "Pacific/Auckland", "America/St_Johns"])
 def test_the_first_day_shown_is_a_whole_one(timezone):
-    every_hour = " ".join(f"message_sent:{hour * 60}" for hour in range(5 * 24))
-    page = page_of({"ann": every_hour}, Settings(timezone=timezone), days=3, now=NOW)
+    every_hour = " ".join(f"message_sent:{hour * 60}" for hour in range(10 * 24))
+    page = page_of({"ann": every_hour}, Settings(timezone=timezone), days=7, now=NOW)
     first = next(mark.y[0] for mark in lines_of(page) if "messages" in mark.labels)
     assert first == 24
 

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import ipywidgets as widgets
 
-from workbench.charts import live
 from workbench.charts.formats import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workbench.charts.spec import Chart, Format, Line
 
 _COLUMN: Final = 380
 _GAP: Final = 54
@@ -26,41 +24,9 @@ _UP: Final = "\N{BLACK UP-POINTING TRIANGLE}"
 _DOWN: Final = "\N{BLACK DOWN-POINTING TRIANGLE}"
 
 
-def page(title: str, facts: str, *rows: widgets.Widget) -> widgets.VBox:
-    """Lay out a page: its title, one line of facts about the data, then its rows."""
-    head = widgets.HTML(f"<h1>{html.escape(title)}</h1><p>{html.escape(facts)}</p>").add_class("wb-head")
-    return widgets.VBox([head, *rows]).add_class("wb-page")
-
-
 def row(*parts: widgets.Widget, kind: str) -> widgets.Box:
     """Put parts beside each other, as many as fit; `kind` is `cards` or `tiles`."""
     return widgets.Box(list(parts)).add_class(f"wb-{kind}")
-
-
-def card(
-    title: str,
-    value: float | None,
-    *,
-    form: Format = "count",
-    before: float | None = None,
-    compared: str = "",
-    note: str = "",
-    history: Line | None = None,
-) -> widgets.VBox:
-    """Show one number, how it changed, and the line that it is the end of.
-
-    Args:
-        title: What is counted.
-        value: The number; `None` shows as `n/a`.
-        form: How it is written.
-        before: The number that it is compared with.
-        compared: What `before` is, such as `the day before`.
-        note: What is said where nothing is compared.
-        history: What the sparkline draws; none without.
-    """
-    words = words_of_card(title, number(value, form), trend(value, before, compared) or note)
-    line = [live.sparkline(history)] if history and len(history.x) > 1 else []
-    return widgets.VBox([widgets.HTML(words), *line]).add_class("wb-card")
 
 
 def words_of_card(title: str, value: str, note: str) -> str:
@@ -90,18 +56,22 @@ def trend(value: float | None, before: float | None, compared: str) -> str:
     return f"{_UP if change > 0 else _DOWN} {number(abs(change), 'percent')} on {compared}"
 
 
-def tile(chart: Chart, *, span: int = 1) -> widgets.VBox:
-    """Show one chart, `span` columns of three wide; drawn for a desktop, where columns are about 380 pixels."""
-    shown = widgets.VBox([live.figure(chart, width=_COLUMN * span + _GAP * (span - 1), height=300)])
-    return shown.add_class("wb-tile").add_class(f"wb-span-{span}")
+def width(span: int) -> int:
+    """Return the pixels of a chart that is `span` columns of three wide, on a desktop, where a column has about 380."""
+    return _COLUMN * span + _GAP * (span - 1)
 
 
-def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> widgets.VBox:
-    """Show rows of text under a head; `empty` is said where there are none."""
-    columns = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in head)
+def words_of_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> str:
+    """Write rows of text under a head; `empty` is said where there are none."""
+    columns = "".join(f'<th scope="col">{html.escape(name) or "&nbsp;"}</th>' for name in head)
     lines = "".join(f"<tr>{''.join(map(_cell, cells))}</tr>" for cells in rows)
-    body = f"<table><thead><tr>{columns}</tr></thead><tbody>{lines}</tbody></table>" if rows else html.escape(empty)
-    return widgets.VBox([widgets.HTML(f'<div class="wb-title">{html.escape(title)}</div>{body}')]).add_class("wb-tile")
+    body = f"<table><thead><tr>{columns}</tr></thead><tbody>{lines}</tbody></table>" if rows else with_commands(empty)
+    return f'<div class="wb-title">{html.escape(title)}</div>{body}'
+
+
+def words_of_message(title: str, text: str) -> str:
+    """Write what a tile without numbers says."""
+    return f'<div class="wb-title">{html.escape(title)}</div><p class="wb-message">{with_commands(text)}</p>'
 
 
 def _cell(text: str) -> str:

@@ -90,6 +90,6 @@ def _weekly(found: pd.DataFrame) -> pd.DataFrame:
     if len(hours):  # hours in which nobody was there count as well
         hours = hours.reindex(pd.date_range(hours.index.min(), hours.index.max(), freq="h", unit="us"), fill_value=0.0)
     at = pd.DatetimeIndex(hours.index)
-    placed = hours.assign(weekday=at.day_of_week, hour=at.hour)
+    placed = hours.rename_axis(None).assign(weekday=at.day_of_week, hour=at.hour)
     grouped = placed.groupby(["weekday", "hour"])
     return grouped[["users", "events"]].mean().assign(weeks=grouped.size()).reset_index()

@@ -1,0 +1,1 @@
+"""The pages, each a definition: which tiles, from which questions."""

@@ -1,0 +1,339 @@
+"""Predictive: who is at risk and why, what is to come, who comes back, what people are worth, how to raid next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from workbench.charts.formats import duration, number
+from workbench.charts.spec import Bars, Chart, Grid, Line
+from workbench.dashboards.aside import aside
+from workbench.dashboards.definition import PEOPLE, Drawing, Filter, Number, Page, Rows, Said, Section, Tile, drawing
+from workbench.errors import ModelError, NotEnoughData
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.bench import Bench
+    from workbench.charts.clicks import Click
+    from workbench.dashboards.definition import Content, View
+    from workbench.metrics.retention import Retention
+    from workbench.models.forecast import Forecast
+
+LEVELS: Final = ("high", "medium", "low")
+TRAIN: Final = "Train models with `workbench models train`, or run the pipeline with `workbench run`; this tile then \
+shows them."
+SHOWN: Final = 12
+DRIVERS: Final = 3
+COHORTS: Final = 6
+_RAISES, _LOWERS = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
+_WEEKS: Final = ((1, "first week"), (4, "week 2-4"), (13, "month 2-3"))
+_SPENDING: Final = (0.0, 1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
+
+
+@dataclass(frozen=True)
+class People:
+    """What the models say of people: `frame` is that of predictions, with `platform`, `tenure` and `drivers`."""
+
+    frame: pd.DataFrame
+    said: str
+    horizon_days: int
+
+
+@lru_cache(maxsize=4)
+def _people_at(store: str, version: str, view_now: datetime, bench: _Same) -> People:
+    del store, version, view_now
+    return aside(bench.bench, people_of)
+
+
+class _Same:
+    """A bench that is equal to any other: what tells answers apart are the other arguments."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def people_of(bench: Bench) -> People:
+    """Score everybody who is active, and say what moves each risk: for a process of its own.
+
+    Raises:
+        ModelError: No model was trained.
+        NotEnoughData: There are no events.
+    """
+    found = bench.predict()
+    profiles = bench.profiles(now=found.definition.cutoff).frame.set_index("user_id")
+    frame = found.frame.set_index("user_id")
+    days = (pd.Timestamp(found.definition.cutoff) - profiles["first_seen"]).dt.days.reindex(frame.index)
+    weeks = [next((name for most, name in _WEEKS if day < 7 * most), "older") for day in days]
+    frame = frame.assign(
+        platform=profiles["main_platform"].reindex(frame.index).fillna("(none)"), tenure=weeks,
+        drivers=_drivers(bench, frame.index, found.definition.cutoff),
+    )  # fmt: skip
+    return People(frame.reset_index(), found.reading(), found.definition.horizon_days)
+
+
+def _drivers(bench: Bench, people: pd.Index[str], cutoff: datetime) -> list[str]:
+    """Say what moves the churn risk of each most; a plus raises it."""
+    from workbench.models.lessons import LESSONS  # noqa: PLC0415 - in the process that asks
+
+    registry = bench.registry()
+    if not registry.turns("churn") or not len(people):
+        return [""] * len(people)
+    X = bench.features(cutoff=cutoff).X.reindex(people)
+    moved = registry.serving(LESSONS["churn"].model, "churn").model.contributions(X).drop(columns="base")
+    names, values = np.array([name.replace("_", " ") for name in moved.columns]), moved.to_numpy()
+    order = np.argsort(-np.abs(values), axis=1)[:, :DRIVERS]
+    return [
+        ", ".join(f"{names[at]} {_RAISES if row[at] > 0 else _LOWERS}" for at in best)
+        for row, best in zip(values, order, strict=True)
+    ]
+
+
+def _scored(shows: Callable[[View, People], Content]) -> Callable[[View], Content]:
+    """Show something of the predictions, or which command makes them."""
+
+    def asks(view: View) -> Content:
+        chosen = view.asked
+        try:
+            key = (str(chosen.store), f"{chosen.data_version} {view.chosen.get('people', '')}", view.now)
+            return shows(view, _people_at(*key, _Same(chosen)))
+        except ModelError as error:
+            return Said(title="No model was trained", text=f"{error}. {TRAIN}")
+        except NotEnoughData as error:
+            return Said(title="Too little data", text=str(error))
+
+    return asks
+
+
+def _at_risk(_: View, people: People) -> Content:
+    high = people.frame[people.frame["risk_level"] == "high"]
+    held = int(high["held_out"].sum())
+    return Number(
+        title="People at high risk", value=len(high),
+        note=f"of {len(people.frame):,} active; {held:,} left alone, to measure",
+    )  # fmt: skip
+
+
+def _expected(_: View, people: People) -> Content:
+    risk = people.frame["churn_risk"]
+    known = risk.notna().any()
+    return Number(
+        title=f"Expected to go silent in {people.horizon_days} days", value=float(risk.sum()) if known else None,
+        note=f"mean risk {number(risk.mean(), 'percent')}" if known else "no churn model",
+    )  # fmt: skip
+
+
+def _engaged(_: View, people: People) -> Content:
+    score = people.frame["engagement_score"]
+    known = score.notna().any()
+    spread = f"middle half from {score.quantile(0.25):.2f} to {score.quantile(0.75):.2f}" if known else "no model"
+    return Number(title="Predicted engagement", value=float(score.mean()) if known else None, form="decimal",
+                  note=spread)  # fmt: skip
+
+
+def _worth(_: View, people: People) -> Content:
+    value = people.frame["predicted_ltv"]
+    known = value.notna().any()
+    note = f"{number(float(value.mean()), 'usd')} a person" if known else "no model"
+    return Number(title="Predicted lifetime value", value=float(value.sum()) if known else None, form="usd", note=note)
+
+
+def _risk_map(view: View, people: People) -> Content:
+    by = view.chosen["segment"]
+    counts = people.frame.groupby(["risk_level", by])["user_id"].count()
+    segments = tuple(sorted(people.frame[by].unique()))
+    values = tuple(tuple(float(counts.get((level, name), 0)) for name in segments) for level in LEVELS)
+    chart = Chart(
+        title="Churn risk by level and segment", x_label=by, marks=(Grid(rows=LEVELS, columns=segments, values=values),),
+        note="people; click a cell for who they are and what moves their risk",
+    ) if segments else Chart(title="Churn risk by level and segment", marks=())  # fmt: skip
+    frame = counts.rename("people").reset_index()
+
+    def behind(click: Click) -> Rows | None:
+        return table(people, level=str(click.row), by=by, segment=str(click.x))
+
+    return Drawing(chart=chart, frame=frame, said=people.said, behind=behind)
+
+
+def table(people: People, *, level: str, by: str, segment: str) -> Rows:
+    """List the people of a cell by their risk, with what moves it and what to do."""
+    chosen = people.frame[(people.frame["risk_level"] == level) & (people.frame[by] == segment)]
+    found = chosen.sort_values("churn_risk", ascending=False)
+    return _listed(f"{len(found):,} people at {level} risk, {segment}", found)
+
+
+def _listed(title: str, found: pd.DataFrame) -> Rows:
+    rows = tuple(
+        (row["user_id"], number(row["churn_risk"], "percent"), row["drivers"],
+         "left alone" if row["held_out"] else str(row["recommended_action"]).replace("_", " "))
+        for row in found.head(SHOWN).to_dict("records")
+    )  # fmt: skip
+    more = f", the first {SHOWN}" if len(found) > SHOWN else ""
+    return Rows(title=title + more, head=("user", "risk", "moved by", "to do"), rows=rows,
+                empty="Nobody.", frame=found)  # fmt: skip
+
+
+def _most_at_risk(_: View, people: People) -> Content:
+    if people.frame["churn_risk"].isna().all():
+        return Said(title="No churn model", text=TRAIN)
+    return _listed("Most at risk", people.frame.sort_values("churn_risk", ascending=False))
+
+
+def _spending(_: View, people: People) -> Content:
+    value = people.frame["predicted_ltv"].dropna()
+    counts, _edges = np.histogram(value, bins=[*_SPENDING, np.inf])
+    names = [f"${low:g}-{high:g}" for low, high in pairwise(_SPENDING)] + [f"${_SPENDING[-1]:g}+"]
+    note = (
+        f"median {number(float(value.median()), 'usd')}, expected of the coming days of the model" if len(value) else ""
+    )
+    chart = Chart(title="Predicted lifetime value", x_label="USD of a person", y_label="people", note=note,
+                  marks=(Bars(x=tuple(names), y=tuple(map(float, counts))),) if len(value) else ())  # fmt: skip
+    return Drawing(chart=chart, frame=pd.DataFrame({"ltv": names, "people": counts}), said=people.said)
+
+
+def forecast_of(bench: Bench, *, until: str) -> Forecast:
+    """Forecast daily people for 30 days: for a process of its own."""
+    return bench.forecast("active_users", days_ahead=30, until=until)
+
+
+def _forecast(view: View) -> Content:
+    try:
+        return drawing(aside(view.asked, forecast_of, until=_last_midnight(view)))
+    except NotEnoughData as error:
+        return Said(title="Too little data for a forecast", text=str(error))
+
+
+def _last_midnight(view: View) -> str:
+    return f"{view.now.astimezone(view.bench.settings.zone):%Y-%m-%d}"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """How to set up the next raid, without the events that it was learnt from."""
+
+    frame: pd.DataFrame
+    start: str
+    said: str
+
+
+def advice_of(bench: Bench) -> Advice:
+    """Recommend how to set up the next raid: for a process of its own."""
+    found = bench.raid_advice()
+    return Advice(found.frame, str(found.told.get("optimal_start_time") or ""), found.reading())
+
+
+_PARAMETERS: Final = {
+    "recommended_duration": "last",
+    "min_participants": "people for an even chance",
+    "expected_participation": "expected to join",
+    "success_probability": "chance of success",
+    "base_xp": "reward, XP",
+}
+
+
+def _raids(view: View) -> Content:
+    found = aside(view.asked, advice_of)
+    rows = tuple(
+        (_PARAMETERS.get(name, name.replace("_", " ")), _value(name, row["value"]),
+         f"{_value(name, row['low'])} - {_value(name, row['high'])}" if row["low"] == row["low"] else str(row["note"]))
+        for row in found.frame.to_dict("records") for name in [str(row["parameter"])]
+    )  # fmt: skip
+    start = (("start at", found.start, ""),) if found.start else ()
+    return Rows(title="The next raid", head=("", "best", "90% interval"), rows=(*start, *rows),
+                empty=found.said, frame=found.frame, said=found.said)  # fmt: skip
+
+
+def _value(name: str, value: float) -> str:
+    if name == "recommended_duration":
+        return duration(value * 60)
+    return number(value, "percent") if "probability" in name else f"{value:,.0f}"
+
+
+def _retention(view: View) -> Retention:
+    return view.asked.retention(period="week", now=view.now)
+
+
+def _curves(view: View) -> Content:
+    found = _retention(view)
+    final = found.frame[found.frame["mature"] & (found.frame["period"] > 0)]
+    cohorts = sorted(final["cohort"].unique())[-COHORTS:]
+    marks = []
+    for cohort in cohorts:
+        rows = final[final["cohort"] == cohort]
+        label = f"{pd.Timestamp(cohort):%d %b}"
+        marks.append(
+            Line(x=tuple(map(float, rows["period"])), y=tuple(map(float, rows["retention_rate"])), label=label)
+        )
+    chart = Chart(title="Retention of the newest cohorts", x_label="weeks since they joined", x_scale="linear",
+                  y_label="share that came", y_format="percent", marks=tuple(marks),
+                  note="weeks that are over for everybody of a cohort")  # fmt: skip
+    return drawing(found, chart)
+
+
+def _triangle(view: View) -> Content:
+    return drawing(_retention(view))
+
+
+def _trend(view: View) -> Content:
+    week, month = (view.asked.active_users(window=window, now=view.now) for window in ("7d", "30d"))
+    days = week.frame.set_index("period")["users"].to_frame("week").join(
+        month.frame.set_index("period")["users"].rename("month"), how="inner"
+    )  # fmt: skip
+    days = days[days["month"] > 0].tail(180).reset_index()
+    days["share"] = days["week"] / days["month"]
+    x = tuple(datetime.combine(day, datetime.min.time()) for day in days["period"])
+    line = Line(x=x, y=tuple(map(float, days["share"])))
+    chart = Chart(title="Engagement: people of the week among those of the month", x_scale="time", y_format="percent",
+                  y_label="share", marks=(line,) if x else (), note=f"{view.bench.settings.timezone}")  # fmt: skip
+    return drawing(week, chart, days)
+
+
+SEGMENT: Final = Filter(
+    name="segment",
+    called="risk by",
+    offers=lambda _: [("platform", "platform"), ("time since they joined", "tenure")],
+    usual="platform",
+)
+
+PAGE: Final = Page(
+    name="predictive",
+    title="What is to come",
+    about="Who is at risk and why, what is to come, who comes back, what people are worth, how to raid next.",
+    filters=(PEOPLE, SEGMENT),
+    sections=(
+        Section(
+            kind="cards",
+            tiles=(
+                Tile(name="at-risk", title="People at high risk", asks=_scored(_at_risk), slow=True),
+                Tile(name="expected", title="Expected to go silent", asks=_scored(_expected), slow=True),
+                Tile(name="engagement", title="Predicted engagement", asks=_scored(_engaged), slow=True),
+                Tile(name="worth", title="Predicted lifetime value", asks=_scored(_worth), slow=True),
+            ),
+        ),
+        Section(
+            kind="tiles",
+            tiles=(
+                Tile(name="risk", title="Churn risk by level and segment", asks=_scored(_risk_map), span=2, slow=True),
+                Tile(name="next-raid", title="The next raid", asks=_raids, slow=True),
+                Tile(name="most-at-risk", title="Most at risk", asks=_scored(_most_at_risk), span=2, slow=True),
+                Tile(name="ltv", title="Predicted lifetime value", asks=_scored(_spending), slow=True),
+                Tile(name="forecast", title="The coming 30 days", asks=_forecast, span=2, slow=True),
+                Tile(name="curves", title="Retention of the newest cohorts", asks=_curves),
+                Tile(name="trend", title="Engagement", asks=_trend),
+                Tile(name="retention", title="Retention", asks=_triangle, span=2),
+            ),
+        ),
+    ),
+)
