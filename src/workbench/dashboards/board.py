@@ -102,7 +102,7 @@ class TileView:
         self.said = ". ".join(filter(None, (content.chart.title, content.said, content.chart.note)))
         self._below.value = ""
         if self._clicks is None:
-            figure = live.figure(content.chart, width=controls.width(self.tile.span), height=300)
+            figure = live.figure(content.chart, width=controls.width(self.tile.span), height=self.tile.height)
             self._clicks = Clicks(figure, self._clicked)
         else:
             live.update(self._clicks.figure, content.chart)

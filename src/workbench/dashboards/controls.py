@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _COLUMN: Final = 380
 _GAP: Final = 54
 _COMMAND: Final = re.compile(r"`([^`]+)`")
+_FIGURE: Final = re.compile(r"[+-]?[$]?[0-9][0-9.,]*(%| ms| s| min)?")
 _UP: Final = "\N{BLACK UP-POINTING TRIANGLE}"
 _DOWN: Final = "\N{BLACK DOWN-POINTING TRIANGLE}"
 
@@ -63,8 +64,12 @@ def width(span: int) -> int:
 
 def words_of_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> str:
     """Write rows of text under a head; `empty` is said where there are none."""
-    columns = "".join(f'<th scope="col">{html.escape(name) or "&nbsp;"}</th>' for name in head)
-    lines = "".join(f"<tr>{''.join(map(_cell, cells))}</tr>" for cells in rows)
+    figures = [any(_is_figure(cells[at]) for cells in rows) for at in range(len(head))]
+    kinds = [' class="wb-figure"' if figure else "" for figure in figures]
+    columns = "".join(
+        f'<th scope="col"{kind}>{html.escape(name) or "&nbsp;"}</th>' for name, kind in zip(head, kinds, strict=True)
+    )
+    lines = "".join(f"<tr>{''.join(map(_cell, cells, kinds))}</tr>" for cells in rows)
     body = f"<table><thead><tr>{columns}</tr></thead><tbody>{lines}</tbody></table>" if rows else with_commands(empty)
     return f'<div class="wb-title">{html.escape(title)}</div>{body}'
 
@@ -74,9 +79,14 @@ def words_of_message(title: str, text: str) -> str:
     return f'<div class="wb-title">{html.escape(title)}</div><p class="wb-message">{with_commands(text)}</p>'
 
 
-def _cell(text: str) -> str:
+def _cell(text: str, kind: str) -> str:
     """Write a cell; its title shows all of a text that the column has no room for."""
-    return f'<td title="{html.escape(text)}">{html.escape(text)}</td>'
+    kind = f' class="wb-verdict-{text}"' if text in ("worse", "better") else kind
+    return f'<td{kind} title="{html.escape(text)}">{html.escape(text)}</td>'
+
+
+def _is_figure(text: str) -> bool:
+    return bool(_FIGURE.fullmatch(text))
 
 
 def with_commands(text: str) -> str:

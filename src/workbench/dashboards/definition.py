@@ -151,6 +151,7 @@ class Tile:
         asks: Makes its content.
         title: What stands there while it is asked.
         span: Columns of three that it takes.
+        height: Pixels of its chart.
         slow: Asked only once somebody looks, and kept for longer.
     """
 
@@ -158,6 +159,7 @@ class Tile:
     title: str
     asks: Callable[[View], Content]
     span: int = 1
+    height: int = 300
     slow: bool = False
 
 

@@ -54,7 +54,9 @@ class ExplorePage:
         """Show a question; one that was shaped before is as it was left."""
         if name not in self.explorers:
             made = self.explorers[name] = QUESTIONS[name][1](self.bench, now=self.now)
-            made.widget.add_class(f"wb-t-{name}")
+            for part in made.widget.children:
+                if "wb-drawn" in part._dom_classes:
+                    part.add_class(f"wb-t-{name}")  # what is saved of it has its name
         self.place.children = (self.explorers[name].widget,)
         self.browser.query = {"question": name} if name != next(iter(QUESTIONS)) else {}
 

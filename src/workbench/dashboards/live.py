@@ -87,13 +87,18 @@ class LiveSection:
         self.raids = LiveCard("Raids in progress", line=False)
         self.check = LiveCard("Differs from history by", line=False)
         self.line = figures.figure(
-            _messages(pd.DataFrame({"start": [], "messages": []}), "UTC"), width=1248, height=220
+            _messages(pd.DataFrame({"start": [], "messages": []}), "UTC"), width=controls.width(2), height=240
         )
+        self.participation = figures.figure(_running(None), width=controls.width(1), height=240)
         cards = [self.users, self.messages, self.errors, self.raids, self.check]
         self.body = widgets.VBox(
             [
                 controls.row(*[card.widget for card in cards], kind="cards").add_class("wb-live-cards"),
-                widgets.VBox([self.line]).add_class("wb-tile"),
+                controls.row(
+                    widgets.VBox([self.line]).add_class("wb-tile").add_class("wb-span-2").add_class("wb-t-flow"),
+                    widgets.VBox([self.participation]).add_class("wb-tile").add_class("wb-t-raid-tracker"),
+                    kind="tiles",
+                ),
             ]
         ).add_class("wb-live-body")
         self.check.show(Told(None, "not compared yet"))
@@ -138,6 +143,7 @@ class LiveSection:
         self.errors.show(_errors(read))
         self.raids.show(_raids(read))
         figures.update(self.line, _messages(read.volume(last=SHOWN).over, read.tz))
+        figures.update(self.participation, _running(read))
         (self.body.add_class if said.stale else self.body.remove_class)("wb-stale")
         if self.body not in self.widget.children:
             self.widget.children = (self.head, self.body, self.presence)
@@ -212,6 +218,13 @@ def _raids(read: LiveNumbers) -> Told:
     return Told(
         float(len(frame)), f"joined by {number(joined, 'count')} people" if len(frame) else "none at the moment"
     )
+
+
+def _running(read: LiveNumbers | None) -> Chart:
+    """Draw who takes part in which of the raids that run."""
+    if read is None or read.raids().frame.empty:
+        return Chart(title="Raids in progress", marks=(), note="none at the moment")
+    return read.raids().chart()
 
 
 def _messages(frame: pd.DataFrame, tz: str) -> Chart:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -86,19 +86,18 @@ class AiUsage(Answer):
         return Chart(title="Tokens by endpoint and model", y_label="tokens in and out", marks=tuple(marks),
                      note=note(self.definition))  # fmt: skip
 
-    def over_time(self, column: str, *, title: str, y_label: str) -> Chart:
-        """Draw a mean in [0, 1] over the days, a line a model."""
-        found = self.by("day", "model")
-        marks = tuple(
-            Line(
-                x=tuple(day.to_pydatetime() for day in rows["day"]),
-                y=tuple(None if np.isnan(value) else float(value) for value in rows[column]),
-                label=str(model),
-            )
-            for model, rows in found.groupby("model")
-        )
-        return Chart(title=title, y_label=y_label, x_scale="time", y_format="decimal", marks=marks,
-                     note=note(self.definition))  # fmt: skip
+    def over_time(self, what: Literal["quality", "satisfaction"], *, title: str, days: int = 7) -> Chart:
+        """Draw the mean of quality or satisfaction over so many days up to each, a line a model."""
+        count = {"quality": "rated", "satisfaction": "answered"}[what]
+        marks = []
+        for model, rows in self.by("day", "model").groupby("model"):
+            daily = rows.set_index("day")[[f"{what}_sum", count]].asfreq("D").fillna(0.0).rolling(days, 1).sum()
+            mean = daily[f"{what}_sum"] / daily[count].where(daily[count] > 0)
+            x = tuple(day.to_pydatetime() for day in pd.DatetimeIndex(daily.index))
+            y = tuple(None if np.isnan(value) else float(value) for value in mean)
+            marks.append(Line(x=x, y=y, label=str(model)))
+        return Chart(title=title, y_label=f"mean of {days} days", x_scale="time", y_format="decimal",
+                     marks=tuple(marks), note=note(self.definition))  # fmt: skip
 
     def cost_chart(self) -> Chart:
         """Draw what each day cost, bars a model beside each other; models without a price are left out."""

@@ -68,14 +68,14 @@ class ResponseTimes(Answer):
 
     def chart(self) -> Chart:
         """Draw the histogram, bars of each event type beside each other."""
-        names = [_bar(low, high) for low, high in zip(EDGES_MS, (*EDGES_MS[1:], None), strict=True)]
+        names = [*map(_bar, EDGES_MS)]
         drawn = self.histogram
         last = max((EDGES_MS.index(low) for low in drawn.loc[drawn["requests"] > 0, "from_ms"]), default=-1) + 1
         marks = tuple(
             Bars(x=tuple(names[:last]), y=tuple(map(float, rows["requests"].iloc[:last])), label=str(kind))
             for kind, rows in drawn.groupby("event_type")
         )
-        return Chart(title="How long answers take", x_label="time to answer", y_label="requests", marks=marks,
+        return Chart(title="How long answers take", x_label="at least so long, and less than the next", y_label="requests", marks=marks,
                      note=note(self.definition))  # fmt: skip
 
     def reading(self) -> str:
@@ -123,8 +123,5 @@ def response_times(
     return ResponseTimes(frame=found, sql=sql, definition=definition, data_version=snapshot.data_version)
 
 
-def _bar(low: int, high: int | None) -> str:
-    def told(ms: int) -> str:
-        return f"{ms} ms" if ms < 1000 else f"{ms / 1000:g} s"  # noqa: PLR2004 - a second
-
-    return f"under {told(high)}" if not low and high else f"from {told(low)}"
+def _bar(low: int) -> str:
+    return f"{low} ms" if low < 1000 else f"{low / 1000:g} s"  # noqa: PLR2004 - a second

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -67,7 +67,8 @@ def _cost(view: View) -> Content:
     if cost.empty:
         return Number(title="Cost of AI", value=None, form="usd", note="no prices in workbench.yaml")
     return Number(title=f"Cost of AI, {view.days} days", value=float(cost.sum()), form="usd",
-                  past=tuple(map(float, cost)), note=f"{number(float(cost.iloc[-1]), 'usd')} on the last day")  # fmt: skip
+                  past=tuple(map(float, cost)),
+                  note=f"{number(float(cost.iloc[-1]), 'usd')} on the last day")  # fmt: skip
 
 
 def _rated(title: str, what: str, count: str, told: str) -> Any:  # noqa: ANN401 - a function of a view
@@ -110,10 +111,10 @@ def _cost_chart(view: View) -> Content:
     return drawing(found, found.cost_chart(), found.by("day", "model"))
 
 
-def _over_time(what: str, title: str, y_label: str) -> Any:  # noqa: ANN401 - a function of a view
+def _over_time(what: Literal["quality", "satisfaction"], title: str) -> Any:  # noqa: ANN401 - a function of a view
     def asks(view: View) -> Content:
         found = _usage(view)
-        return drawing(found, found.over_time(what, title=title, y_label=y_label), found.by("day", "model"))
+        return drawing(found, found.over_time(what, title=title), found.by("day", "model"))
 
     return asks
 
@@ -168,7 +169,8 @@ def _regressions(view: View) -> Content:
         for row in found.to_dict("records")
     )  # fmt: skip
     return Rows(title="What a new prompt version changed", head=("version", "measure", "by", "95% interval", ""),
-                rows=rows, empty="One version alone was used in this time: look at more days.", frame=found)  # fmt: skip
+                rows=rows, frame=found,
+                empty="One version alone was used in this time: look at more days.")  # fmt: skip
 
 
 def _models(bench: Bench) -> list[tuple[str, str]]:
@@ -216,12 +218,12 @@ PAGE: Final = Page(
                 Tile(
                     name="quality-per-day",
                     title="Quality",
-                    asks=_over_time("quality", "Quality of answers", "mean score of the day"),
+                    asks=_over_time("quality", "Quality of answers"),
                 ),
                 Tile(
                     name="satisfaction-per-day",
                     title="Satisfaction",
-                    asks=_over_time("satisfaction", "Satisfaction with answers", "mean of the day"),
+                    asks=_over_time("satisfaction", "Satisfaction with answers"),
                 ),
                 Tile(name="sentiment", title="Sentiment", asks=_sentiment),
                 Tile(name="versions", title="What a new version changed", asks=_regressions, span=2),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from workbench.charts.formats import duration, number
+from workbench.charts.formats import number
 from workbench.charts.spec import Bars, Chart, Grid, Line
 from workbench.dashboards.aside import aside
 from workbench.dashboards.definition import PEOPLE, Drawing, Filter, Number, Page, Rows, Said, Section, Tile, drawing
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 LEVELS: Final = ("high", "medium", "low")
 TRAIN: Final = "Train models with `workbench models train`, or run the pipeline with `workbench run`; this tile then \
 shows them."
-SHOWN: Final = 12
+SHOWN: Final = 10
 DRIVERS: Final = 3
 COHORTS: Final = 6
+TRIANGLE: Final = timedelta(weeks=12)
 _RAISES, _LOWERS = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
 _WEEKS: Final = ((1, "first week"), (4, "week 2-4"), (13, "month 2-3"))
 _SPENDING: Final = (0.0, 1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
@@ -156,7 +157,8 @@ def _risk_map(view: View, people: People) -> Content:
     segments = tuple(sorted(people.frame[by].unique()))
     values = tuple(tuple(float(counts.get((level, name), 0)) for name in segments) for level in LEVELS)
     chart = Chart(
-        title="Churn risk by level and segment", x_label=by, marks=(Grid(rows=LEVELS, columns=segments, values=values),),
+        title="Churn risk by level and segment", x_label=by,
+            marks=(Grid(rows=LEVELS, columns=segments, values=values),),
         note="people; click a cell for who they are and what moves their risk",
     ) if segments else Chart(title="Churn risk by level and segment", marks=())  # fmt: skip
     frame = counts.rename("people").reset_index()
@@ -235,11 +237,11 @@ def advice_of(bench: Bench) -> Advice:
 
 
 _PARAMETERS: Final = {
-    "recommended_duration": "last",
-    "min_participants": "people for an even chance",
-    "expected_participation": "expected to join",
-    "success_probability": "chance of success",
-    "base_xp": "reward, XP",
+    "recommended_duration": "duration",
+    "min_participants": "even chance at",
+    "expected_participation": "will join",
+    "success_probability": "success",
+    "base_xp": "reward",
 }
 
 
@@ -250,15 +252,17 @@ def _raids(view: View) -> Content:
          f"{_value(name, row['low'])} - {_value(name, row['high'])}" if row["low"] == row["low"] else str(row["note"]))
         for row in found.frame.to_dict("records") for name in [str(row["parameter"])]
     )  # fmt: skip
-    start = (("start at", found.start, ""),) if found.start else ()
+    start = (("start", found.start, ""),) if found.start else ()
     return Rows(title="The next raid", head=("", "best", "90% interval"), rows=(*start, *rows),
                 empty=found.said, frame=found.frame, said=found.said)  # fmt: skip
 
 
 def _value(name: str, value: float) -> str:
     if name == "recommended_duration":
-        return duration(value * 60)
-    return number(value, "percent") if "probability" in name else f"{value:,.0f}"
+        return f"{value:.0f} min"
+    if name == "base_xp":
+        return f"{value:,.0f} XP"
+    return f"{value:.0%}" if "probability" in name else f"{value:,.0f}"
 
 
 def _retention(view: View) -> Retention:
@@ -283,7 +287,8 @@ def _curves(view: View) -> Content:
 
 
 def _triangle(view: View) -> Content:
-    return drawing(_retention(view))
+    monday = view.end.date() - timedelta(days=view.end.weekday())
+    return drawing(view.asked.retention(period="week", since=monday - TRIANGLE, now=view.now))
 
 
 def _trend(view: View) -> Content:
@@ -295,8 +300,8 @@ def _trend(view: View) -> Content:
     days["share"] = days["week"] / days["month"]
     x = tuple(datetime.combine(day, datetime.min.time()) for day in days["period"])
     line = Line(x=x, y=tuple(map(float, days["share"])))
-    chart = Chart(title="Engagement: people of the week among those of the month", x_scale="time", y_format="percent",
-                  y_label="share", marks=(line,) if x else (), note=f"{view.bench.settings.timezone}")  # fmt: skip
+    chart = Chart(title="Engagement", x_scale="time", y_format="percent",
+                  y_label="people of a week among those of its month", marks=(line,) if x else (), note=f"{view.bench.settings.timezone}")  # fmt: skip
     return drawing(week, chart, days)
 
 
@@ -328,11 +333,11 @@ PAGE: Final = Page(
                 Tile(name="risk", title="Churn risk by level and segment", asks=_scored(_risk_map), span=2, slow=True),
                 Tile(name="next-raid", title="The next raid", asks=_raids, slow=True),
                 Tile(name="most-at-risk", title="Most at risk", asks=_scored(_most_at_risk), span=2, slow=True),
-                Tile(name="ltv", title="Predicted lifetime value", asks=_scored(_spending), slow=True),
+                Tile(name="ltv", title="Predicted lifetime value", asks=_scored(_spending), height=420, slow=True),
                 Tile(name="forecast", title="The coming 30 days", asks=_forecast, span=2, slow=True),
                 Tile(name="curves", title="Retention of the newest cohorts", asks=_curves),
-                Tile(name="trend", title="Engagement", asks=_trend),
-                Tile(name="retention", title="Retention", asks=_triangle, span=2),
+                Tile(name="retention", title="Retention", asks=_triangle, span=2, height=440),
+                Tile(name="trend", title="Engagement", asks=_trend, height=440),
             ),
         ),
     ),
