@@ -75,8 +75,13 @@ class ResponseTimes(Answer):
             Bars(x=tuple(names[:last]), y=tuple(map(float, rows["requests"].iloc[:last])), label=str(kind))
             for kind, rows in drawn.groupby("event_type")
         )
-        return Chart(title="How long answers take", x_label="at least so long, and less than the next", y_label="requests", marks=marks,
-                     note=note(self.definition))  # fmt: skip
+        return Chart(
+            title="How long answers take",
+            x_label="at least so long, and less than the next",
+            y_label="requests",
+            marks=marks,
+            note=note(self.definition),
+        )
 
     def reading(self) -> str:
         """Say how long half and almost all took."""

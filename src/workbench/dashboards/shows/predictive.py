@@ -301,7 +301,8 @@ def _trend(view: View) -> Content:
     x = tuple(datetime.combine(day, datetime.min.time()) for day in days["period"])
     line = Line(x=x, y=tuple(map(float, days["share"])))
     chart = Chart(title="Engagement", x_scale="time", y_format="percent",
-                  y_label="people of a week among those of its month", marks=(line,) if x else (), note=f"{view.bench.settings.timezone}")  # fmt: skip
+                  y_label="people of a week among those of its month", marks=(line,) if x else (),
+                  note=view.bench.settings.timezone)  # fmt: skip
     return drawing(week, chart, days)
 
 
