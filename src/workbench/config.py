@@ -79,7 +79,7 @@ class DashboardSettings(BaseModel):
     visitors: int = Field(default=8, ge=1, le=1000)
     warm: int = Field(default=1, ge=0, le=20)
     idle_seconds: int = Field(default=60, ge=10)
-    token: SecretStr | None = None
+    token: SecretStr | None = Field(default=None, min_length=16)
 
 
 class KafkaSettings(BaseModel):

@@ -20,7 +20,10 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "dashboards"
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "example.org", "::"])  # noqa: S104 - the point of it
 def test_another_address_than_this_machines_own_is_refused(host):
-    with pytest.raises(InvalidArgument, match=r"they have no login yet.*SSH tunnel"), running(NOTEBOOKS, host=host):
+    with (
+        pytest.raises(InvalidArgument, match=r"without a token are served to this machine only"),
+        running(NOTEBOOKS, host=host),
+    ):
         pass
 
 

@@ -1,4 +1,7 @@
-"""Voilà as a child process: it turns the dashboard notebooks into pages, one kernel per visitor."""
+"""Voilà as a child process: it turns the dashboard notebooks into pages, one kernel per visitor.
+
+Who comes in, and how many, is for `door` to say, which Voilà takes by its name.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,14 @@ from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from workbench import config
 from workbench.errors import InvalidArgument, WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from workbench.config import DashboardSettings
 
 PAGE: Final = "main.ipynb"
 """The dashboard to open first."""
@@ -32,18 +38,18 @@ EDITOR_ONLY: Final = (
 )
 """Extensions made for JupyterLab's editor, which fail on a page of Voilà."""
 
-SITE: Final = {
-    "allow_remote_access": False,  # a page elsewhere whose name is turned to 127.0.0.1 must not read this one
-    "headers": {
-        "Content-Security-Policy": "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
-        "frame-ancestors 'self'"
-    },
-}
-"""What the web server holds every page to: asked by a local name only, and loading nothing from elsewhere."""
+POLICY: Final = (
+    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; base-uri 'self'; "
+    "form-action 'self'; frame-ancestors 'self'"
+)
+"""What every page is held to: it loads nothing from elsewhere, and is shown inside of no other."""
+
+PAGES: Final = ("main.ipynb", "predictive.ipynb", "performance.ipynb", "explore.ipynb")
+"""Those that kernels are kept ready for."""
 
 START_SECONDS: Final = 90
 STOP_SECONDS: Final = 10
-CULL_SECONDS: Final = 120
+CULL_EVERY_SECONDS: Final = 15
 _POLL_SECONDS: Final = 0.2
 _TOLD: Final = 1_500
 
@@ -73,7 +79,11 @@ def serve(
         InvalidArgument: The address is not this machine's own, the port is taken, or there are no notebooks.
         ServerError: Voilà did not start, or ended by itself.
     """
-    with _ended(), running(notebooks, host=host, port=port, store=store) as (url, server), suppress(KeyboardInterrupt):
+    chosen = config.load().dashboards
+    ready = running(notebooks, host=host, port=port, store=store, settings=chosen)
+    with _ended(), ready as (url, server), suppress(KeyboardInterrupt):
+        if chosen.token is not None:
+            announce("Visitors need the token of the settings, `dashboards.token`.")
         announce(f"Dashboards: {url}  (Ctrl-C ends)")
         if server.wait():
             raise ServerError(f"Voilà ended by itself, with exit code {server.returncode}")
@@ -81,15 +91,25 @@ def serve(
 
 @contextmanager
 def running(
-    notebooks: Path, *, host: str = "127.0.0.1", port: int = 8866, store: str | None = None, page: str = PAGE
+    notebooks: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8866,
+    store: str | None = None,
+    page: str = PAGE,
+    settings: DashboardSettings | None = None,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Run Voilà for the time of the block; give the address of the first page, and the process."""
-    _check(notebooks, host, page)
+    """Run Voilà for the time of the block; give the address of the first page, and the process.
+
+    Without settings of its own it has those of the project, but keeps no kernel ready.
+    """
+    chosen = settings or config.load().dashboards.model_copy(update={"warm": 0})
+    _check(notebooks, host, page, chosen)
     port = free_port(host, port)
-    environment = os.environ | ({"WORKBENCH_STORE": store} if store else {})
+    environment = os.environ | _environment(chosen) | ({"WORKBENCH_STORE": store} if store else {})
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(  # noqa: S603 - our own command line
-            _command(notebooks, host, port), env=environment, stdout=log, stderr=log, start_new_session=True
+            _command(notebooks, host, port, chosen), env=environment, stdout=log, stderr=log, start_new_session=True
         )
         try:
             _wait_for(address(host, port, "static/voila.js"), server, log.fileno())
@@ -122,12 +142,22 @@ def _ended() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _command(notebooks: Path, host: str, port: int) -> list[str]:
+def _environment(chosen: DashboardSettings) -> dict[str, str]:
+    """Hand the settings on. The token goes this way, for every user of a machine can read a command line."""
+    token = {"token": chosen.token.get_secret_value()} if chosen.token else {}
+    given = chosen.model_dump(exclude={"token"}) | token
+    return {f"WORKBENCH_DASHBOARDS__{name.upper()}": str(value) for name, value in given.items()}
+
+
+def _command(notebooks: Path, host: str, port: int, chosen: DashboardSettings) -> list[str]:
+    site = {"allow_remote_access": not _is_local(host), "headers": {"Content-Security-Policy": POLICY}}
     options = {
         "Voila.ip": host,
         "Voila.port_retries": 0,
         "Voila.open_browser": False,
-        "Voila.tornado_settings": repr(SITE),
+        "Voila.tornado_settings": repr(site),  # locally, a page elsewhere whose name is turned to 127.0.0.1 is refused
+        "Voila.identity_provider_class": "workbench.dashboards.door.Door",
+        "VoilaConfiguration.multi_kernel_manager_class": "workbench.dashboards.door_kernels.Kernels",
         "VoilaConfiguration.template": "workbench",
         "VoilaConfiguration.allow_template_override": "NO",
         "VoilaConfiguration.allow_theme_override": "NO",
@@ -136,25 +166,32 @@ def _command(notebooks: Path, host: str, port: int) -> list[str]:
         "VoilaConfiguration.show_tracebacks": False,
         "VoilaConfiguration.file_allowlist": "[]",  # nothing beside the notebooks can be fetched
         "VoilaConfiguration.extension_denylist": repr(list(EDITOR_ONLY)),
-        "MappingKernelManager.cull_idle_timeout": CULL_SECONDS,
-        "MappingKernelManager.cull_interval": CULL_SECONDS // 2,
+        "VoilaConfiguration.preheat_kernel": chosen.warm > 0,
+        "MappingKernelManager.cull_idle_timeout": chosen.idle_seconds,
+        "MappingKernelManager.cull_interval": CULL_EVERY_SECONDS,
     }
+    if chosen.warm:
+        pools = {"default": {"pool_size": 0}} | {page: {"pool_size": chosen.warm} for page in PAGES}
+        options |= {"VoilaKernelManager.kernel_pools_config": repr(pools), "VoilaKernelManager.fill_delay": 0}
     flags = [f"--{name}={value}" for name, value in options.items()]
     return [sys.executable, "-m", "voila", str(notebooks), f"--port={port}", *flags]
 
 
-def _check(notebooks: Path, host: str, page: str) -> None:
+def _check(notebooks: Path, host: str, page: str, chosen: DashboardSettings) -> None:
     if not (notebooks / page).is_file():
         raise InvalidArgument(f"no {page} in {notebooks}: run this in a project that has notebooks/dashboards")
-    try:
-        local = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+    if chosen.token is None and not _is_local(host):
         raise InvalidArgument(
-            f"dashboards are served to this machine only, not on {host!r}: they have no login yet. "
-            "Keep 127.0.0.1, and reach it from elsewhere through an SSH tunnel"
+            f"dashboards without a token are served to this machine only, not on {host!r}: set one of 16 letters or "
+            "more, `dashboards: {token: …}` or WORKBENCH_DASHBOARDS__TOKEN, or keep 127.0.0.1"
         )
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def free_port(host: str, port: int) -> int:

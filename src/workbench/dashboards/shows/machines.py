@@ -43,11 +43,14 @@ def _slowest(view: View) -> Content:
     found = view.bench.response_times(**view.span).percentiles
     p95 = {row["event_type"]: row for row in found.to_dict("records")}
     if not p95:
-        return Number(title="95 of a hundred within", value=None, note="nothing says how long it took")
+        return Number(title="95% answered within", value=None, note="nothing says how long it took")
     first = p95.get("request") or next(iter(p95.values()))
-    note = ", ".join(f"{name.replace('_', ' ')} {duration(row['p95_ms'] / 1000)}" for name, row in p95.items())
+    others = [
+        f"{name.replace('_', ' ')} {duration(row['p95_ms'] / 1000)}" for name, row in p95.items() if row is not first
+    ]
+    note = ", ".join(others)
     daily = view.bench.performance(width="1d", **view.span).frame["p95_ms"]
-    return Number(title="95 of a hundred requests within", value=first["p95_ms"] / 1000, form="seconds", note=note,
+    return Number(title="95% answered within", value=first["p95_ms"] / 1000, form="seconds", note=note,
                   past=tuple(map(float, daily / 1000)))  # fmt: skip
 
 
@@ -90,7 +93,7 @@ def _percentiles(view: View) -> Content:
         for row in found.percentiles.to_dict("records")
     )
     head = ("", *(str(name).removesuffix("_ms").replace("p", "") + "%" for name in names))
-    return Rows(title="So many answered within", head=head, rows=rows, empty="Nothing says how long it took.",
+    return Rows(title="So many are answered within", head=head, rows=rows, empty="Nothing says how long it took.",
                 frame=found.percentiles, said=found.reading())  # fmt: skip
 
 
@@ -196,7 +199,7 @@ PAGE: Final = Page(
         Section(
             kind="cards",
             tiles=(
-                Tile(name="p95", title="95 of a hundred within", asks=_slowest),
+                Tile(name="p95", title="95% answered within", asks=_slowest),
                 Tile(name="error-rate", title="Error rate", asks=_errors),
                 Tile(name="cost", title="Cost of AI", asks=_cost),
                 Tile(name="quality", title="Quality", asks=_rated("Quality of answers", "quality", "rated", "rated")),
@@ -211,7 +214,7 @@ PAGE: Final = Page(
             kind="tiles",
             tiles=(
                 Tile(name="histogram", title="How long answers take", asks=_histogram, span=2),
-                Tile(name="percentiles", title="So many answered within", asks=_percentiles),
+                Tile(name="percentiles", title="So many are answered within", asks=_percentiles),
                 Tile(name="times", title="Response times", asks=answers("performance", width="1d"), span=2),
                 Tile(name="tokens", title="Tokens", asks=_tokens),
                 Tile(name="cost-per-day", title="Cost per day", asks=_cost_chart),
