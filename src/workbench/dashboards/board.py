@@ -42,7 +42,7 @@ class TileView:
         self.widget = widgets.VBox().add_class("wb-card" if card else "wb-tile").add_class(f"wb-t-{tile.name}")
         if not card:
             self.widget.add_class(f"wb-span-{tile.span}")
-        self.said = ""
+        self.said, self._narrow = "", False
         self._words, self._below = widgets.HTML(), widgets.HTML().add_class("wb-behind")
         self._clicks: Clicks | None = None
         self._sparkline: Any = None
@@ -74,6 +74,15 @@ class TileView:
             self._below.value = f'<p class="wb-wrong">Not up to date: {controls.with_commands(shown.stale)}</p>'
             self.widget.children = (*[each for each in self.widget.children if each is not self._below], self._below)
 
+    def fit(self, *, narrow: bool) -> None:
+        """Lay the chart out for a phone, or for a desktop."""
+        self._narrow = narrow
+        if self._clicks is not None:
+            figure = self._clicks.figure
+            figure.width = controls.width(self.tile.span, narrow=narrow)
+            live.update(figure, figure.chart)
+            self._clicks.listen()
+
     def _wait(self, title: str) -> None:
         self._put(
             f'<div class="wb-title">{html.escape(title)}</div><div class="wb-loading" role="status">Loading…</div>'
@@ -102,7 +111,9 @@ class TileView:
         self.said = ". ".join(filter(None, (content.chart.title, content.said, content.chart.note)))
         self._below.value = ""
         if self._clicks is None:
-            figure = live.figure(content.chart, width=controls.width(self.tile.span), height=self.tile.height)
+            figure = live.figure(
+                content.chart, width=controls.width(self.tile.span, narrow=self._narrow), height=self.tile.height
+            )
             self._clicks = Clicks(figure, self._clicked)
         else:
             live.update(self._clicks.figure, content.chart)
@@ -141,10 +152,12 @@ class Board:
         }
         self.browser = Browser(csv=self.csv)
         self.browser.observe(self._addressed, "query")
+        self.browser.observe(self._sized, "narrow")
         self.presence = feed.watch(self)
         self._work: asyncio.Task[None] | None = None
         self._due_at, self._setting = 0.0, False
-        self.widget = self._laid_out(LiveSection(bench, feed=feed).widget if page.live else None)
+        self.moving = LiveSection(bench, feed=feed) if page.live else None
+        self.widget = self._laid_out()
         self.ask([tile for tile in page.tiles if not tile.slow])
 
     def ask(self, tiles: Sequence[Tile]) -> None:
@@ -245,7 +258,13 @@ class Board:
         if known != self.chosen:
             self.choose(**known)
 
-    def _laid_out(self, moving: widgets.Widget | None) -> widgets.VBox:
+    def _sized(self, change: dict[str, Any]) -> None:
+        for view in self.views.values():
+            view.fit(narrow=change["new"])
+        if self.moving:
+            self.moving.fit(narrow=change["new"])
+
+    def _laid_out(self) -> widgets.VBox:
         rows = [
             controls.row(*[self.views[tile.name].widget for tile in section.tiles], kind=section.kind).add_class(
                 f"wb-of-{len(section.tiles)}"
@@ -253,5 +272,5 @@ class Board:
             for section in self.page.sections
         ]
         filters = widgets.Box(list(self.controls.values())).add_class("wb-filters")
-        above = [self.head, filters, self.wrong, *([moving] if moving else [])]
+        above = [self.head, filters, self.wrong, *([self.moving.widget] if self.moving else [])]
         return widgets.VBox([*above, *rows, self.browser, self.presence]).add_class("wb-page")

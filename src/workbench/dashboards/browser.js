@@ -162,8 +162,19 @@ function render({ model, el }) {
     }
     model.on("change:query", () => write(model.get("query")))
   }
+  const phone = matchMedia("(max-width: 600px)")
+  const sized = () => {
+    if (model.get("narrow") === phone.matches) return
+    model.set("narrow", phone.matches)
+    model.save_changes()
+  }
+  phone.addEventListener("change", sized)
+  sized()
   soon()
-  return () => watch.disconnect()
+  return () => {
+    watch.disconnect()
+    phone.removeEventListener("change", sized)
+  }
 }
 
 export default { render }

@@ -19,6 +19,7 @@ class Browser(anywidget.AnyWidget):
 
     Attributes:
         query: What the address of the page asks for; written to it as it changes.
+        narrow: Whether the page is as narrow as on a phone.
         labels: What each tile says in words, by its name, for who cannot see the drawing.
     """
 
@@ -26,6 +27,7 @@ class Browser(anywidget.AnyWidget):
 
     query = traitlets.Dict().tag(sync=True)
     labels = traitlets.Dict().tag(sync=True)
+    narrow = traitlets.Bool(default_value=False).tag(sync=True)
 
     def __init__(self, *, csv: Callable[[str], str]) -> None:
         """Take what writes the data of a tile as CSV, by the name of the tile."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _COLUMN: Final = 380
 _GAP: Final = 54
+_PHONE: Final = 350
 _COMMAND: Final = re.compile(r"`([^`]+)`")
 _FIGURE: Final = re.compile(r"[+-]?[$]?[0-9][0-9.,]*(%| ms| s| min)?")
 _UP: Final = "\N{BLACK UP-POINTING TRIANGLE}"
@@ -57,9 +58,9 @@ def trend(value: float | None, before: float | None, compared: str) -> str:
     return f"{_UP if change > 0 else _DOWN} {number(abs(change), 'percent')} on {compared}"
 
 
-def width(span: int) -> int:
-    """Return the pixels of a chart that is `span` columns of three wide, on a desktop, where a column has about 380."""
-    return _COLUMN * span + _GAP * (span - 1)
+def width(span: int, *, narrow: bool = False) -> int:
+    """Return the pixels of a chart of `span` columns of three, of about 380 each; a phone has room for one."""
+    return _PHONE if narrow else _COLUMN * span + _GAP * (span - 1)
 
 
 def words_of_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> str:

@@ -148,6 +148,12 @@ class LiveSection:
         if self.body not in self.widget.children:
             self.widget.children = (self.head, self.body, self.presence)
 
+    def fit(self, *, narrow: bool) -> None:
+        """Lay the charts out for a phone, or for a desktop."""
+        for figure, span in ((self.line, 2), (self.participation, 1)):
+            figure.width = controls.width(span, narrow=narrow)
+            figures.update(figure, figure.chart)
+
     def fail(self, error: Exception) -> None:
         """Say that nothing moves any more, and why."""
         self.head.value = _stopped("The live numbers have stopped", f"{type(error).__name__}: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -15,7 +16,7 @@ from workbench.charts.formats import number
 from workbench.charts.spec import Bars, Chart, Grid, Line
 from workbench.dashboards.aside import aside
 from workbench.dashboards.definition import PEOPLE, Drawing, Filter, Number, Page, Rows, Said, Section, Tile, drawing
-from workbench.errors import ModelError, NotEnoughData
+from workbench.errors import ModelError, NotEnoughData, WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,9 +49,17 @@ class People:
 
 
 @lru_cache(maxsize=4)
-def _people_at(store: str, version: str, view_now: datetime, bench: _Same) -> People:
-    del store, version, view_now
-    return aside(bench.bench, people_of)
+def _people_at(store: str, version: str, view_now: datetime, minute: int, bench: _Same) -> People | WorkbenchError:
+    """Ask the models once for all tiles; that there are none is asked again after a minute."""
+    del store, version, view_now, minute
+    try:
+        return aside(bench.bench, people_of)
+    except (ModelError, NotEnoughData) as error:
+        return error
+
+
+_last: dict[tuple[str, str, datetime], People] = {}
+"""The newest people that the models told of, which all tiles show."""
 
 
 class _Same:
@@ -94,7 +103,7 @@ def _drivers(bench: Bench, people: pd.Index[str], cutoff: datetime) -> list[str]
         return [""] * len(people)
     X = bench.features(cutoff=cutoff).X.reindex(people)
     moved = registry.serving(LESSONS["churn"].model, "churn").model.contributions(X).drop(columns="base")
-    names, values = np.array([name.replace("_", " ") for name in moved.columns]), moved.to_numpy()
+    names, values = np.array([_feature(name) for name in moved.columns]), moved.to_numpy()
     order = np.argsort(-np.abs(values), axis=1)[:, :DRIVERS]
     return [
         ", ".join(f"{names[at]} {_RAISES if row[at] > 0 else _LOWERS}" for at in best)
@@ -102,18 +111,31 @@ def _drivers(bench: Bench, people: pd.Index[str], cutoff: datetime) -> list[str]
     ]
 
 
+def _feature(name: str) -> str:
+    """Write the name of a feature as words.
+
+    >>> _feature("raid_actions_28")
+    'raid actions in 28 days'
+    """
+    words, _, days = name.rpartition("_")
+    return f"{words.replace('_', ' ')} in {days} days" if days.isdigit() else name.replace("_", " ")
+
+
 def _scored(shows: Callable[[View, People], Content]) -> Callable[[View], Content]:
     """Show something of the predictions, or which command makes them."""
 
     def asks(view: View) -> Content:
         chosen = view.asked
-        try:
-            key = (str(chosen.store), f"{chosen.data_version} {view.chosen.get('people', '')}", view.now)
-            return shows(view, _people_at(*key, _Same(chosen)))
-        except ModelError as error:
-            return Said(title="No model was trained", text=f"{error}. {TRAIN}")
-        except NotEnoughData as error:
-            return Said(title="Too little data", text=str(error))
+        minute = int(time.monotonic() // 60)
+        key = (str(chosen.store), f"{chosen.data_version} {view.chosen.get('people', '')}", view.now)
+        found = _last.get(key) or _people_at(*key, minute, _Same(chosen))
+        if isinstance(found, People):
+            _last.clear()
+            _last[key] = found
+            return shows(view, found)
+        if isinstance(found, ModelError):
+            return Said(title="No model was trained", text=f"{found}. {TRAIN}")
+        return Said(title="Too little data", text=str(found))
 
     return asks
 
@@ -197,9 +219,7 @@ def _spending(_: View, people: People) -> Content:
     value = people.frame["predicted_ltv"].dropna()
     counts, _edges = np.histogram(value, bins=[*_SPENDING, np.inf])
     names = [f"${low:g}-{high:g}" for low, high in pairwise(_SPENDING)] + [f"${_SPENDING[-1]:g}+"]
-    note = (
-        f"median {number(float(value.median()), 'usd')}, expected of the coming days of the model" if len(value) else ""
-    )
+    note = f"median {number(float(value.median()), 'usd')}" if len(value) else ""
     chart = Chart(title="Predicted lifetime value", x_label="USD of a person", y_label="people", note=note,
                   marks=(Bars(x=tuple(names), y=tuple(map(float, counts))),) if len(value) else ())  # fmt: skip
     return Drawing(chart=chart, frame=pd.DataFrame({"ltv": names, "people": counts}), said=people.said)
