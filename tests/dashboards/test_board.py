@@ -158,8 +158,10 @@ def test_a_tile_that_is_stale_keeps_its_numbers_and_says_why(bench):
 def test_a_version_that_answers_worse_is_called_worse(bench):
     usage = bench.ai_usage()
     rows = usage.frame.copy()
-    newer = rows.assign(prompt_version="v9", day=rows["day"] + pd.Timedelta(days=90),
-                        quality_sum=rows["quality_sum"] * 0.8, quality_squares=rows["quality_squares"] * 0.64)  # fmt: skip
+    newer = rows.assign(
+        prompt_version="v9", day=rows["day"] + pd.Timedelta(days=90),
+        quality_sum=rows["quality_sum"] * 0.8, quality_squares=rows["quality_squares"] * 0.64,
+    )  # fmt: skip
     both = type(usage)(frame=pd.concat([rows, newer], ignore_index=True), sql="", definition=usage.definition,
                        data_version="1")  # fmt: skip
     found = machines.compared(both).set_index(["prompt_version", "measure"])

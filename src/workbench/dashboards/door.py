@@ -106,8 +106,11 @@ class Door(IdentityProvider):
             self._check_owner(kernel[1], user.username, handler.settings["kernel_manager"])
         elif handler.request.method == "GET" and "token" in handler.request.query_arguments:
             handler.redirect(_without_token(handler.request.uri))
-        elif _PAGE.search(path) and not self._has_room(handler):
-            _answer_busy(handler)
+        elif _PAGE.search(path):
+            if self._has_room(handler):
+                _let_leave(handler, user)
+            else:
+                _answer_busy(handler)
         return user
 
     def _check_owner(self, kernel_id: str, username: str, kernels: Kernels) -> None:
@@ -133,6 +136,12 @@ class Door(IdentityProvider):
 
 def _still_coming(handler: RequestHandler) -> bool:
     return not (handler._finished or handler._headers_written or getattr(handler, "workbench_placed", False))
+
+
+def _let_leave(handler: RequestHandler, user: User) -> None:
+    """Give the browser the cookie without which its word that the page was left, and the kernel free, is refused."""
+    handler.current_user = user
+    handler.xsrf_token  # noqa: B018 - reading it sets the cookie
 
 
 def _answer_busy(handler: RequestHandler) -> None:
