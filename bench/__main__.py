@@ -5,7 +5,19 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-BENCHES = ("imports", "ingest", "run", "kills", "questions", "stream", "live", "cluster", "features", "models")
+BENCHES = (
+    "imports",
+    "ingest",
+    "run",
+    "kills",
+    "questions",
+    "stream",
+    "live",
+    "cluster",
+    "features",
+    "models",
+    "dashboards",
+)
 
 
 def main() -> int:

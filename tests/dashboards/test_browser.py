@@ -67,10 +67,10 @@ def test_the_numbers_on_the_cards_are_the_answers(opened, bench):
     assert shown[:3] == [number(value, "count") for value in last]
 
 
-def test_three_sparklines_and_four_charts_are_drawn(opened):
+def test_four_sparklines_and_five_charts_are_drawn(opened):
     page, _, _ = opened
-    assert page.locator(".wb-card .bqplot svg.svg-figure").count() == 3
-    assert page.locator(".wb-tile .bqplot svg.svg-figure").count() == 4
+    assert page.locator(".wb-card .bqplot svg.svg-figure").count() == 4
+    assert page.locator(".wb-tile .bqplot svg.svg-figure").count() == 5
 
 
 def test_every_day_is_a_point_of_its_line(opened, bench):
@@ -152,6 +152,7 @@ def test_a_long_name_leaves_room_for_the_other_columns(opened):
 def test_on_a_dark_screen_no_text_is_dark(opened):
     page, _, _ = opened
     page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     inks = page.locator(".wb-page .widget-html-content, .wb-page .widget-html-content *").evaluate_all(
         "parts => parts.map(part => getComputedStyle(part).color.match(/[0-9]+/g).slice(0, 3).map(Number))"
     )

@@ -128,6 +128,7 @@ def test_a_stream_that_is_not_in_history_is_said_to_differ(moving):
 def test_on_a_dark_screen_no_text_is_dark(moving):
     page, _, _ = moving
     page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     inks = page.evaluate(  # in one go: the page moves, and what was found before may be gone
         "() => [...document.querySelectorAll('.wb-live .widget-html-content, .wb-live .widget-html-content *')]"
         ".filter(part => part.innerText)"
