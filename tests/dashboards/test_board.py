@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -20,6 +21,7 @@ from workbench.dashboards.shows import community, machines, predictive
 from workbench.ingest.files import ingest
 from workbench.simulate import write
 from workbench.store.lake import LakeStore
+from workbench.testing import events_of, stored
 
 PRICES = {"atlas-small": {"input": 1, "output": 4}}
 PAGES = {page.name: page for page in (community.PAGE, predictive.PAGE, machines.PAGE)}
@@ -179,3 +181,27 @@ def test_every_question_can_be_explored_and_is_in_the_address(bench):
     page.browser.query = {"question": "<i>"}
     assert "is none of activity" in page.wrong.value
     assert set(page.explorers) == {next(iter(QUESTIONS)), "stickiness", "raids"}
+
+
+def test_while_somebody_looks_new_data_are_shown_and_the_page_says_of_when(tmp_path):
+    lake = LakeStore(tmp_path / "lake")
+    put(lake, {"ann": "message_sent:0"}, 0)
+    settings = Settings(dashboards={"cache_seconds": 0, "refresh_seconds": 1})
+    page = Board(community.PAGE, Bench(lake, settings))
+    assert ">1<" in page.views["messages"].widget.children[0].value
+    before = page.head.value
+
+    async def looks():
+        put(lake, {"bob": "message_sent:5 message_sent:6"}, 1)
+        await page.refresh()
+        await page._work
+
+    asyncio.run(looks())
+    assert ">3<" in page.views["messages"].widget.children[0].value
+    assert page.head.value != before
+
+
+def put(lake, journeys, start):
+    events = events_of(journeys)
+    rows = stored(events).drop_columns(["ingested_at", "source", "user_key"])
+    lake.append(rows, source="file", start=start, end=start + len(events), ingested_at=datetime.now(UTC))
