@@ -85,10 +85,15 @@ def opened(lake: Path, browser: Browser, times: int) -> bool:
             p50, p95 = np.quantile(took, [0.5, 0.95])
             print(
                 f"{name}: first chart after {p50:.2f} s in the median, {p95:.2f} s at the 95th percentile of {times} "
-                f"openings (figure: {most:g} s); a kernel takes {max(sizes):.0f} MB at most (figure: "
-                f"{KERNEL_MB:g} MB), {alone:.0f} MB with all of the libraries that kernels share"
+                f"openings (figure: {most:g} s)"
             )
-            good &= p95 <= most and max(sizes) <= KERNEL_MB
+            good &= p95 <= most
+            if warm:  # beside others that share its libraries, as it is in use
+                print(
+                    f"memory: a kernel takes {max(sizes):.0f} MB at most (figure: {KERNEL_MB:g} MB), {alone:.0f} MB if "
+                    "libraries were counted in full, which kernels share"
+                )
+                good &= max(sizes) <= KERNEL_MB
     return bool(good)
 
 
@@ -111,10 +116,10 @@ def delay(lake: Path, browser: Browser) -> bool:
     settings = DashboardSettings(warm=0)
     with running(NOTEBOOKS, port=0, store=str(lake), settings=settings) as (url, _), _stream(lake, every=0.0) as tell:
         tell()
-        page = _watched(browser, url)
+        page, rng = _watched(browser, url), np.random.default_rng(7)
         waits = []
         for _ in range(30):
-            time.sleep(1.37)
+            time.sleep(rng.uniform(1.0, 3.0))  # never in step with the page
             before = page.locator(".wb-live-head").inner_text()
             began = time.monotonic()
             tell()
@@ -126,9 +131,9 @@ def delay(lake: Path, browser: Browser) -> bool:
     p50, p95 = np.quantile(waits, [0.5, 0.95])
     print(
         f"delay: {p50:.2f} s in the median, {p95:.2f} s at the 95th percentile of {len(waits)} changes of the live "
-        f"store (figure: {DELAY_S:g} s; pages look every second)"
+        f"store (figure: {DELAY_S:g} s)"
     )
-    return bool(p50 <= DELAY_S)
+    return bool(p95 <= DELAY_S)
 
 
 def crowd(lake: Path) -> bool:

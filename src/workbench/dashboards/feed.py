@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import ipywidgets as widgets
 
-EVERY_SECONDS: Final = 1.0
-"""How often pages are shown anew."""
+EVERY_SECONDS: Final = 0.5
+"""How often pages are shown anew: twice in the second after which they are to show what happened."""
 
 ASK_SECONDS: Final = 5.0
 GONE_SECONDS: Final = 20.0
