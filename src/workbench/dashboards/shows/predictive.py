@@ -106,7 +106,7 @@ def _drivers(bench: Bench, people: pd.Index[str], cutoff: datetime) -> list[str]
     names, values = np.array([_feature(name) for name in moved.columns]), moved.to_numpy()
     order = np.argsort(-np.abs(values), axis=1)[:, :DRIVERS]
     return [
-        ", ".join(f"{names[at]} {_RAISES if row[at] > 0 else _LOWERS}" for at in best)
+        ", ".join(f"{names[at]}\N{NO-BREAK SPACE}{_RAISES if row[at] > 0 else _LOWERS}" for at in best)
         for row, best in zip(values, order, strict=True)
     ]
 
