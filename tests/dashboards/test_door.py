@@ -16,7 +16,7 @@ import pytest
 from tests.dashboards.test_serve import NOTEBOOKS
 from workbench.config import DashboardSettings
 from workbench.dashboards.door import _without_token
-from workbench.dashboards.serve import running
+from workbench.dashboards.serve import PAGE, _check, running
 from workbench.errors import InvalidArgument
 
 TOKEN = "a token of many letters"  # noqa: S105 - of this test
@@ -113,6 +113,8 @@ def test_nobody_reaches_the_kernel_of_somebody_else(guarded, crowd):
     other = Visitor()
     other.log_in(guarded, TOKEN)
     assert other.get(kernel)[0] == 404
+    assert owner.get(kernel + "/channels")[0] == 400  # theirs, but not asked for as a websocket
+    assert other.get(kernel + "/channels")[0] == 404
     assert Visitor().get(kernel)[0] == 403
     assert other.get(urljoin(guarded, f"/voila/api/shutdown/{kernel_of(text)}"), b"", "POST")[0] in {403, 404}
     assert owner.get(kernel)[0] == 200
@@ -136,6 +138,10 @@ def test_a_kernel_that_nobody_looks_at_is_ended_and_its_place_is_free(guarded, c
 def test_without_a_token_others_than_this_machine_are_refused():
     with pytest.raises(InvalidArgument, match="WORKBENCH_DASHBOARDS__TOKEN"), running(NOTEBOOKS, host="0.0.0.0"):  # noqa: S104
         pass
+
+
+def test_with_a_token_others_than_this_machine_are_let_in():
+    _check(NOTEBOOKS, "0.0.0.0", PAGE, DashboardSettings(token=TOKEN))  # noqa: S104 - the point of it
 
 
 def test_a_short_token_is_refused():
