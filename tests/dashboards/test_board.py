@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -100,6 +100,20 @@ def test_without_a_model_each_tile_of_people_says_which_command_trains_one(bench
         content = asked.ask(tile, predictive.PAGE.choose(bench, {})).content
         assert isinstance(content, Said)
         assert "`workbench models train`" in content.text
+
+
+def test_the_models_are_asked_once_for_all_tiles_however_late_it_is(bench, monkeypatch):
+    asked = []
+    monkeypatch.setattr(predictive, "aside", lambda *_: asked.append(1) or PEOPLE)
+    monkeypatch.setattr(predictive, "_last", {})
+    predictive._people_at.cache_clear()
+    for hour in (1, 2):
+        answers = Answers(predictive.PAGE, bench, now=bench.last_event + timedelta(minutes=hour))
+        for name in ("at-risk", "worth", "risk"):
+            tile = next(tile for tile in predictive.PAGE.tiles if tile.name == name)
+            assert isinstance(answers.ask(tile, {"people": "", "segment": "tenure"}).content, Number | Drawing)
+    predictive._people_at.cache_clear()
+    assert asked == [1]
 
 
 def test_a_cell_of_the_risk_map_lists_its_people_with_what_moves_them(bench, scored):

@@ -49,16 +49,16 @@ class People:
 
 
 @lru_cache(maxsize=4)
-def _people_at(store: str, version: str, view_now: datetime, minute: int, bench: _Same) -> People | WorkbenchError:
+def _people_at(store: str, version: str, minute: int, bench: _Same) -> People | WorkbenchError:
     """Ask the models once for all tiles; that there are none is asked again after a minute."""
-    del store, version, view_now, minute
+    del store, version, minute
     try:
         return aside(bench.bench, people_of)
     except (ModelError, NotEnoughData) as error:
         return error
 
 
-_last: dict[tuple[str, str, datetime], People] = {}
+_last: dict[tuple[str, str], People] = {}
 """The newest people that the models told of, which all tiles show."""
 
 
@@ -127,7 +127,7 @@ def _scored(shows: Callable[[View, People], Content]) -> Callable[[View], Conten
     def asks(view: View) -> Content:
         chosen = view.asked
         minute = int(time.monotonic() // 60)
-        key = (str(chosen.store), f"{chosen.data_version} {view.chosen.get('people', '')}", view.now)
+        key = (str(chosen.store), f"{chosen.data_version} {view.chosen.get('people', '')}")
         found = _last.get(key) or _people_at(*key, minute, _Same(chosen))
         if isinstance(found, People):
             _last.clear()
