@@ -59,6 +59,7 @@ PEOPLE = predictive.People(
 @pytest.fixture
 def scored(monkeypatch):
     monkeypatch.setattr(predictive, "_people_at", lambda *_: PEOPLE)
+    monkeypatch.setattr(predictive, "_last", {})
 
 
 def heights(chart):
