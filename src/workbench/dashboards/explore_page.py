@@ -46,7 +46,8 @@ class ExplorePage:
         self.browser = Browser(csv=self.csv)
         self.browser.observe(self._addressed, "query")
         self.question.observe(lambda change: self.show(change["new"]), "value")
-        parts = [widgets.HTML(self._head()).add_class("wb-head"), self.question, self.wrong, self.place, self.browser]
+        head = widgets.HTML(self._head()).add_class("wb-head")
+        parts = [head, widgets.Box([self.question]).add_class("wb-filters"), self.wrong, self.place, self.browser]
         self.widget = widgets.VBox(parts).add_class("wb-page").add_class("wb-explore")
         self.show(self.question.value)
 
