@@ -166,7 +166,8 @@ def memory(lake: Path, browser: Browser, minutes: float) -> bool:
         end, samples = time.monotonic() + 60 * minutes, []
         while time.monotonic() < end:
             heap = page.evaluate("() => { window.gc && gc(); return performance.memory.usedJSHeapSize / 1e6 }")
-            samples.append((time.monotonic(), _megabytes(kernel), _megabytes(server.pid), heap))
+            held = [_megabytes(process, kind="Anonymous") for process in (kernel, server.pid)]  # no library's pages
+            samples.append((time.monotonic(), *held, heap))
             time.sleep(5)
         page.close()
     found = np.array(samples)
