@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.charts.formats import number
 from workbench.charts.spec import Bars, Chart, Line
-from workbench.metrics import arguments, local_time, queries
+from workbench.metrics import arguments, intervals, local_time, queries
 from workbench.metrics.series import SpanDefinition, note
 from workbench.metrics.words import words
 from workbench.results import Answer
@@ -26,8 +26,6 @@ ASKED: Final = "ai_interaction"
 KEYS: Final = ("day", "model", "endpoint", "prompt_version")
 TOKENS: Final = ("input_tokens", "cached_tokens", "output_tokens")
 MILLION: Final = 1e6
-Z: Final = 1.959963984540054
-"""Half the width of a 95% interval, in standard errors."""
 
 _MOST: Final = 1e9
 _TEXTS: Final = {"model": "model", "endpoint": "endpoint", "prompt": "prompt_version", "error": "error"}
@@ -100,7 +98,7 @@ class AiUsage(Answer):
                      marks=tuple(marks), note=note(self.definition))  # fmt: skip
 
     def cost_chart(self) -> Chart:
-        """Draw what each day cost, bars a model beside each other; models without a price are left out."""
+        """Draw what each day cost, a line a model; models without a price are left out."""
         found = self.by("day", "model").dropna(subset=["cost_usd"])
         marks = tuple(
             Line(
@@ -203,9 +201,6 @@ _ENDS: Final = ("low", "high")
 def _means(frame: pd.DataFrame) -> pd.DataFrame:
     """Add means of quality and satisfaction, with 95% intervals that the scores' spread gives."""
     for what, count in (("quality", "rated"), ("satisfaction", "answered")):
-        n = frame[count].where(frame[count] > 0)
-        mean = frame[f"{what}_sum"] / n
-        spread = (frame[f"{what}_squares"] - n * mean**2).clip(lower=0) / (n - 1).where(n > 1)
-        half = Z * np.sqrt(spread / n)
-        frame = frame.assign(**{what: mean, f"{what}_low": mean - half, f"{what}_high": mean + half})
+        mean, low, high = intervals.mean(frame[f"{what}_sum"], frame[f"{what}_squares"], frame[count])
+        frame = frame.assign(**{what: mean, f"{what}_low": low, f"{what}_high": high})
     return frame

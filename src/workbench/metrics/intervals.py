@@ -1,4 +1,4 @@
-"""Intervals of rates."""
+"""Intervals of rates, means and correlations."""
 
 from __future__ import annotations
 
@@ -31,12 +31,41 @@ def wilson(
     ([0.2553], [0.3662])
     """
     n = np.asarray(trials, dtype=np.float64)
-    z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
+    z2 = z(confidence) ** 2
     p = rate(successes, n)
     middle = (p + z2 / (2 * np.where(n > 0, n, np.nan))) / (1 + rate(z2, n))
     half = np.sqrt(rate(z2 * p * (1 - p), n) + rate(z2 * z2 / 4, n * n)) / (1 + rate(z2, n))
     # at 0% and 100% the ends are exact; rounding must not push them past
     return np.where(p == 0, 0.0, middle - half), np.where(p == 1, 1.0, middle + half)
+
+
+def mean(
+    total: ArrayLike, squares: ArrayLike, n: ArrayLike, *, confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of `n` numbers with the interval that their spread gives, from their sum and that of squares.
+
+    Args:
+        total: Their sum.
+        squares: The sum of their squares.
+        n: How many there are; of none the mean is NaN, of one the interval.
+        confidence: Share of such intervals that hold the true mean, where numbers are many.
+
+    Returns:
+        The mean, and the lower and upper end, with the shape of the arguments.
+
+    >>> [end.round(3).tolist() for end in mean([6.0], [14.0], [3])]
+    [[2.0], [0.868], [3.132]]
+    """
+    count = np.asarray(n, dtype=np.float64)
+    middle = rate(total, count)
+    spread = rate(np.clip(np.asarray(squares, dtype=np.float64) - count * middle**2, 0, None), count - 1)
+    half = z(confidence) * np.sqrt(rate(spread, count))
+    return middle, middle - half, middle + half
+
+
+def z(confidence: float = 0.95) -> float:
+    """Return half the width of a normal interval, in standard errors."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def rate(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
@@ -69,5 +98,5 @@ def correlation(
     r = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
     if len(a) <= 3 or abs(r) == 1:  # noqa: PLR2004 - Fisher's z has n - 3 degrees
         return r, *((r, r) if abs(r) == 1 and len(a) > 3 else (-1.0, 1.0))  # noqa: PLR2004
-    half = NormalDist().inv_cdf((1 + confidence) / 2) / np.sqrt(len(a) - 3)
+    half = z(confidence) / np.sqrt(len(a) - 3)
     return r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))

@@ -10,8 +10,7 @@ import pandas as pd
 
 from workbench.charts.formats import number
 from workbench.charts.spec import Band, Chart, Line
-from workbench.metrics import arguments, local_time, queries
-from workbench.metrics.ai_usage import Z
+from workbench.metrics import arguments, intervals, local_time, queries
 from workbench.metrics.series import SpanDefinition, note
 from workbench.metrics.words import words
 from workbench.results import Answer
@@ -86,14 +85,12 @@ def sentiment(
     )
     params = {"scored": SCORED, "score_key": say.key_of("sentiment_score"), "tz": tz, **span.entries()}
     found = snapshot.query(sql, params).to_pandas()
-    n, total = found["messages"].astype("int64"), found["score_sum"].astype("float64")
-    mean = total / n
-    spread = (found["score_squares"].astype("float64") - n * mean**2).clip(lower=0) / (n - 1).where(n > 1)
-    half = Z * np.sqrt(spread / n)
+    n = found["messages"].astype("int64")
+    mean, low, high = intervals.mean(found["score_sum"], found["score_squares"], n)
     frame = pd.DataFrame(
         {
             "day": local_time.shown(found["day"]), "messages": n, "sentiment": mean,
-            "ci_low": (mean - half).clip(lower=-1), "ci_high": (mean + half).clip(upper=1),
+            "ci_low": np.clip(low, -1, None), "ci_high": np.clip(high, None, 1),
         }
     )  # fmt: skip
     return Sentiment(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)
