@@ -121,20 +121,33 @@ def update(drawn: ChartFigure, chart: Chart) -> None:
 
 def sparkline(line: Line, *, height: int = 40) -> bqplot.Figure:
     """Draw a line alone, without axes or texts: the shape of a number's past, beside the number."""
-    known = [y for y in line.y if y is not None and math.isfinite(y)]
-    low, high = min(known, default=0.0), max(known, default=1.0)
-    scales = {
-        "x": bqplot.LinearScale(min=0.0, max=float(max(len(line.y) - 1, 1)), allow_padding=False),
-        "y": bqplot.LinearScale(min=low, max=high if high > low else low + 1, allow_padding=False),
-    }
-    heights = live_parts.floats(line.y)
-    mark = bqplot.Lines(
-        x=np.arange(len(line.y), dtype=float), y=heights, scales=scales, colors=[look.series_color(0)], stroke_width=1.5
-    )
+    traits = _shape(line)
+    scales = {name: bqplot.LinearScale(allow_padding=False, **traits[name]) for name in "xy"}
+    mark = bqplot.Lines(scales=scales, colors=[look.series_color(0)], stroke_width=1.5, **traits["mark"])
     margin = dict.fromkeys(("top", "right", "bottom", "left"), 3)
     drawn = bqplot.Figure(marks=[mark], fig_margin=margin, display_toolbar=False, padding_x=0.0, padding_y=0.0)
     drawn.layout.width, drawn.layout.height, drawn.layout.min_width = "100%", f"{height}px", "60px"
     return drawn
+
+
+def update_sparkline(drawn: bqplot.Figure, line: Line) -> None:
+    """Show another past in a sparkline, in place: a new one would stay in the kernel beside the old."""
+    (mark,) = drawn.marks
+    traits = _shape(line)
+    _set(mark, traits["mark"])
+    for name in "xy":
+        _set(mark.scales[name], traits[name])
+
+
+def _shape(line: Line) -> dict[str, dict[str, Any]]:
+    """Return the traits of a sparkline's mark and of its scales."""
+    known = [y for y in line.y if y is not None and math.isfinite(y)]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    return {
+        "mark": {"x": np.arange(len(line.y), dtype=float), "y": live_parts.floats(line.y)},
+        "x": {"min": 0.0, "max": float(max(len(line.y) - 1, 1))},
+        "y": {"min": low, "max": high if high > low else low + 1},
+    }
 
 
 def _set(widget: Widget, traits: dict[str, Any]) -> None:

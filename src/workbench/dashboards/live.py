@@ -63,15 +63,7 @@ class LiveCard:
         self.words.value = controls.words_of_card(self.title, number(told.value, self.form), told.note)
         if self.line is None or len(told.past) < 2:  # noqa: PLR2004 - a line has two ends
             return
-        (mark,) = self.line.marks
-        heights = np.array(told.past, dtype=float)
-        low, high = float(np.nanmin(heights)), float(np.nanmax(heights))
-        with mark.hold_sync():
-            mark.x, mark.y = np.arange(len(heights), dtype=float), heights
-        with mark.scales["x"].hold_sync():
-            mark.scales["x"].max = float(len(heights) - 1)
-        with mark.scales["y"].hold_sync():
-            mark.scales["y"].min, mark.scales["y"].max = low, high if high > low else low + 1
+        figures.update_sparkline(self.line, Line(x=tuple(map(float, range(len(told.past)))), y=told.past))
 
 
 class LiveSection:
