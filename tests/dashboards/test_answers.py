@@ -52,6 +52,16 @@ def test_an_answer_of_older_data_is_kept_for_a_while(slow, seconds):
     assert asked.due(tile, {"days": "7"})
 
 
+def test_tiles_share_an_answer_until_the_data_change():
+    asked, _, _ = answers(number)
+    first = asked.view({"days": "7"}).ask(Bench.active_users)
+    assert asked.view({"days": "7"}).ask(Bench.active_users) is first
+    assert asked.view({"days": "30"}).ask(Bench.active_users) is not first
+    asked.bench.snapshot = store_of({"bob": "view:0 view:9"}).snapshot()
+    later = asked.view({"days": "7"}).ask(Bench.active_users)
+    assert later.data_version == asked.bench.data_version != first.data_version
+
+
 def test_a_question_that_fails_says_why_and_how_to_mend_it():
     def fails(_):
         raise NotEnoughData("too few; run `workbench ingest`")
@@ -81,6 +91,6 @@ def test_a_bench_without_events_says_what_puts_some_in():
 
 def test_choices_that_are_not_offered_are_refused_and_strange_names_left_out():
     asked, _, _ = answers(number)
-    assert asked.page.choose(asked.bench, {"utm": "x"}) == {"days": "90"}
+    assert asked.page.choose(asked.page.offers(asked.bench), {"utm": "x"}) == {"days": "90"}
     with pytest.raises(InvalidArgument, match=r"days is one of '7', .* not '<script>'"):
-        asked.page.choose(asked.bench, {"days": "<script>"})
+        asked.page.choose(asked.page.offers(asked.bench), {"days": "<script>"})

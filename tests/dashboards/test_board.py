@@ -13,9 +13,9 @@ from workbench.charts.clicks import Click
 from workbench.charts.spec import Band, Bars, Grid, Line, Points, Slices
 from workbench.config import Settings
 from workbench.dashboards import board as boards
-from workbench.dashboards.answers import Answers
+from workbench.dashboards.answers import Answers, Shown
 from workbench.dashboards.board import Board
-from workbench.dashboards.definition import Drawing, Number, Rows, Said
+from workbench.dashboards.definition import Drawing, Number, Rows, Said, Tile
 from workbench.dashboards.explore_page import QUESTIONS, ExplorePage
 from workbench.dashboards.shows import community, machines, predictive
 from workbench.ingest.files import ingest
@@ -58,8 +58,7 @@ PEOPLE = predictive.People(
 
 @pytest.fixture
 def scored(monkeypatch):
-    monkeypatch.setattr(predictive, "_people_at", lambda *_: PEOPLE)
-    monkeypatch.setattr(predictive, "_last", {})
+    monkeypatch.setattr(predictive, "_people", lambda _: PEOPLE)
 
 
 def heights(chart):
@@ -83,7 +82,7 @@ def heights(chart):
 def test_every_tile_has_its_numbers_beside_its_drawing(bench, scored, name):
     page = PAGES[name.partition("/")[0]]
     tile = next(tile for tile in page.tiles if tile.name == name.partition("/")[2])
-    content = Answers(page, bench).ask(tile, page.choose(bench, {})).content
+    content = Answers(page, bench).ask(tile, page.choose(page.offers(bench), {})).content
     assert isinstance(content, Number | Drawing | Rows), content
     assert len(content.frame)
     if isinstance(content, Drawing):
@@ -98,7 +97,7 @@ def test_without_a_model_each_tile_of_people_says_which_command_trains_one(bench
     asked = Answers(predictive.PAGE, bench)
     for name in ("at-risk", "risk", "ltv", "most-at-risk"):
         tile = next(tile for tile in predictive.PAGE.tiles if tile.name == name)
-        content = asked.ask(tile, predictive.PAGE.choose(bench, {})).content
+        content = asked.ask(tile, predictive.PAGE.choose(predictive.PAGE.offers(bench), {})).content
         assert isinstance(content, Said)
         assert "`workbench models train`" in content.text
 
@@ -106,14 +105,12 @@ def test_without_a_model_each_tile_of_people_says_which_command_trains_one(bench
 def test_the_models_are_asked_once_for_all_tiles_however_late_it_is(bench, monkeypatch):
     asked = []
     monkeypatch.setattr(predictive, "aside", lambda *_: asked.append(1) or PEOPLE)
-    monkeypatch.setattr(predictive, "_last", {})
-    predictive._people_at.cache_clear()
+    monkeypatch.setattr(predictive, "_told", {})
     for hour in (1, 2):
         answers = Answers(predictive.PAGE, bench, now=bench.last_event + timedelta(minutes=hour))
         for name in ("at-risk", "worth", "risk"):
             tile = next(tile for tile in predictive.PAGE.tiles if tile.name == name)
             assert isinstance(answers.ask(tile, {"people": "", "segment": "tenure"}).content, Number | Drawing)
-    predictive._people_at.cache_clear()
     assert asked == [1]
 
 
@@ -170,6 +167,18 @@ def test_a_tile_that_is_stale_keeps_its_numbers_and_says_why(bench):
     assert "wb-stale" in view.widget._dom_classes
     assert "the store is away" in view.widget.children[-1].value
     assert ">5<" in view.widget.children[0].value
+
+
+def test_a_card_that_shows_another_number_keeps_its_sparkline():
+    view = boards.TileView(Tile(name="one", title="One", asks=None), card=True)
+    lines = []
+    for past in ((1.0, 2.0), (5.0, 3.0, 4.0)):
+        content = Number(title="One", value=past[-1], past=past)
+        view.show(Shown(content=content, version="1", at=0.0))
+        lines.append(view.widget.children[1])
+    assert lines[0] is lines[1]
+    assert list(lines[1].marks[0].y) == [5.0, 3.0, 4.0]
+    assert (lines[1].marks[0].scales["x"].max, lines[1].marks[0].scales["y"].min) == (2.0, 3.0)
 
 
 def test_a_version_that_answers_worse_is_called_worse(bench):

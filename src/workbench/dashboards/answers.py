@@ -55,10 +55,14 @@ class Answers:
         self.page, self.bench, self.now, self.clock = page, bench, now, clock
         self.keep = bench.settings.dashboards.cache_seconds if keep is None else keep
         self._known: dict[tuple[str, tuple[tuple[str, str], ...]], Shown] = {}
+        self._seen: tuple[tuple[str, tuple[tuple[str, str], ...]], View | None] | None = None
 
     def view(self, chosen: Mapping[str, str]) -> View | None:
-        """Look at the bench now; `None` where there are no events."""
-        return view(self.bench, chosen, now=self.now)
+        """Look at the bench; `None` where there are no events. All tiles share what was asked of the same data."""
+        key = (self.bench.data_version, _choice(chosen))
+        if self._seen is None or self._seen[0] != key:
+            self._seen = (key, view(self.bench, chosen, now=self.now))
+        return self._seen[1]
 
     def refresh(self) -> str:
         """Move to the newest version of the data; return its name."""
@@ -105,4 +109,8 @@ def _failed(tile: Tile, why: str, before: Shown | None, version: str, at: float)
 
 
 def _key(tile: Tile, chosen: Mapping[str, str]) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return tile.name, tuple(sorted(chosen.items()))
+    return tile.name, _choice(chosen)
+
+
+def _choice(chosen: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(chosen.items()))

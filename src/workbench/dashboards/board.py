@@ -19,17 +19,18 @@ from workbench.dashboards.browser import Browser
 from workbench.dashboards.definition import Drawing, Number, Rows, Said
 from workbench.dashboards.feed import FEED
 from workbench.dashboards.live import LiveSection
-from workbench.dashboards.shows.community import facts
 from workbench.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    import bqplot
+
     from workbench.bench import Bench
     from workbench.charts.clicks import Click
     from workbench.dashboards.answers import Shown
-    from workbench.dashboards.definition import Page, Tile
+    from workbench.dashboards.definition import Filter, Page, Tile
     from workbench.dashboards.feed import Feed
 
 
@@ -45,7 +46,7 @@ class TileView:
         self.said, self._narrow = "", False
         self._words, self._below = widgets.HTML(), widgets.HTML().add_class("wb-behind")
         self._clicks: Clicks | None = None
-        self._sparkline: Any = None
+        self._sparkline: bqplot.Figure | None = None
         self._drawing: Drawing | None = None
         self._wait(tile.title)
 
@@ -94,7 +95,6 @@ class TileView:
 
     def _put(self, words: str, *more: widgets.Widget) -> None:
         self._words.value = words
-        self._clicks = None if not more else self._clicks
         self.widget.children = (self._words, *more)
 
     def _number(self, content: Number) -> None:
@@ -102,8 +102,12 @@ class TileView:
         value = number(content.value, content.form)
         self.said = f"{content.title}: {value}. {note}"
         line = Line(x=tuple(map(float, range(len(content.past)))), y=content.past)
-        drawn = [live.sparkline(line)] if len(content.past) > 1 else []
-        self._put(controls.words_of_card(content.title, value, note), *drawn)
+        drawn = len(content.past) > 1
+        if drawn and self._sparkline is None:
+            self._sparkline = live.sparkline(line)
+        elif drawn:
+            live.update_sparkline(self._sparkline, line)
+        self._put(controls.words_of_card(content.title, value, note), *([self._sparkline] if drawn else []))
         self._mark("wb-bad", on=content.bad)
 
     def _draw(self, content: Drawing) -> None:
@@ -141,10 +145,11 @@ class Board:
     ) -> None:
         """Ask the tiles that are quick; the others wait for somebody to look."""
         self.page, self.answers = page, Answers(page, bench, now=now)
-        self.chosen = page.choose(bench, chosen or {})
+        self.offered = page.offers(bench)
+        self.chosen = page.choose(self.offered, chosen or {})
         self.every = bench.settings.dashboards.refresh_seconds
         self.head, self.wrong = widgets.HTML().add_class("wb-head"), widgets.HTML().add_class("wb-wrong")
-        self.controls = {each.name: self._control(each.name) for each in page.filters}
+        self.controls = {each.name: self._control(each) for each in page.filters}
         self.views = {
             tile.name: TileView(tile, card=section.kind == "cards")
             for section in page.sections
@@ -186,7 +191,7 @@ class Board:
     def choose(self, **chosen: str) -> None:
         """Choose other values of filters, and ask again what they change."""
         try:
-            self.chosen = self.page.choose(self.answers.bench, {**self.chosen, **chosen})
+            self.chosen = self.page.choose(self.offered, {**self.chosen, **chosen})
             self.wrong.value = ""
         except InvalidArgument as error:
             self.wrong.value = html.escape(f"The address asks for what there is not: {error}")
@@ -223,18 +228,17 @@ class Board:
     def _told(self) -> None:
         """Say how far the data reach, and what each tile says in words."""
         seen = self.answers.view(self.chosen)
-        about = f"{self.page.about} {facts(seen) if seen else 'No events yet.'}"
+        about = f"{self.page.about} {seen.facts if seen else 'No events yet.'}"
         words = f"<h1>{html.escape(self.page.title)}</h1><p>{html.escape(about)}</p>"
         if self.head.value != words:
             self.head.value = words
         self.browser.labels = {name: view.said for name, view in self.views.items()}
 
-    def _control(self, name: str) -> widgets.Dropdown:
-        each = next(each for each in self.page.filters if each.name == name)
+    def _control(self, each: Filter) -> widgets.Dropdown:
         control = widgets.Dropdown(
-            options=list(each.offers(self.answers.bench)), value=self.chosen[name], description=each.called
+            options=self.offered[each.name], value=self.chosen[each.name], description=each.called
         )
-        control.observe(lambda change: self._picked(name, change["new"]), "value")
+        control.observe(lambda change: self._picked(each.name, change["new"]), "value")
         return control.add_class("wb-filter")
 
     def _picked(self, name: str, value: str) -> None:

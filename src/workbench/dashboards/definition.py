@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
 import pandas as pd
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from workbench.charts.clicks import Click
     from workbench.charts.spec import Chart, Format
     from workbench.results import Answer
+
+A = TypeVar("A", bound="Answer")
 
 WHOLE: Final = timedelta(hours=1)
 """Data that end this short of midnight have the whole day: exports by the day end with its last event."""
@@ -118,8 +121,9 @@ class View:
     bench: Bench
     now: datetime
     chosen: Mapping[str, str] = field(default_factory=dict)
+    _known: dict[tuple[object, ...], Answer] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
+    @cached_property
     def end(self) -> datetime:
         """Where the data end, on the clocks of the project."""
         newest = self.bench.last_event
@@ -135,11 +139,28 @@ class View:
         """What questions over time are asked with."""
         return {"since": self.end.date() - timedelta(days=self.days - 1), "now": self.now}
 
-    @property
+    @cached_property
     def asked(self) -> Bench:
         """Whom to ask: the bench of all, or of the segment that was chosen."""
         people = self.chosen.get("people", "")
         return self.bench.of(people, now=self.now) if people else self.bench
+
+    @property
+    def facts(self) -> str:
+        """How far the data reach, in words."""
+        return data_as_of(self.bench, self.end)
+
+    def ask(self, question: Callable[..., A], **options: Any) -> A:  # noqa: ANN401 - as the question has them
+        """Ask over the days that are looked at: once, however many tiles show a part of the answer.
+
+        Args:
+            question: A method of `Bench`.
+            options: What it takes beside the time.
+        """
+        key = (question, *sorted(options.items()))
+        if key not in self._known:
+            self._known[key] = question(self.asked, **self.span, **options)
+        return cast("A", self._known[key])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,15 +208,23 @@ class Page:
         """All tiles, in their order."""
         return tuple(tile for section in self.sections for tile in section.tiles)
 
-    def choose(self, bench: Bench, given: Mapping[str, str]) -> dict[str, str]:
+    def offers(self, bench: Bench) -> dict[str, list[tuple[str, str]]]:
+        """What can be chosen, by the names of the filters. It may have to be asked of the events."""
+        return {each.name: list(each.offers(bench)) for each in self.filters}
+
+    def choose(self, offered: Mapping[str, Sequence[tuple[str, str]]], given: Mapping[str, str]) -> dict[str, str]:
         """Complete what was chosen with what is usual; names that are no filter's are left out.
+
+        Args:
+            offered: What `offers` returned.
+            given: What was chosen.
 
         Raises:
             InvalidArgument: A value is not offered.
         """
         chosen = {each.name: given.get(each.name, each.usual) for each in self.filters}
         for each in self.filters:
-            allowed = [value for _, value in each.offers(bench)]
+            allowed = [value for _, value in offered[each.name]]
             if chosen[each.name] not in allowed:
                 shown = ", ".join(repr(value) for value in allowed[:12])
                 raise InvalidArgument(f"{each.name} is one of {shown}, not {chosen[each.name][:MOST_CHOSEN]!r}")
@@ -216,6 +245,16 @@ def view(bench: Bench, chosen: Mapping[str, str], *, now: datetime | None = None
 def drawing(answer: Answer, chart: Chart | None = None, frame: pd.DataFrame | None = None) -> Drawing:
     """Show an answer: its chart and its frame, unless others of it are given."""
     return Drawing(chart=chart or answer.chart(), frame=answer.frame if frame is None else frame, said=answer.reading())
+
+
+def shows(question: Callable[..., Answer], **options: Any) -> Callable[[View], Content]:  # noqa: ANN401 - as it has them
+    """Ask a question over the days that are looked at, and show its own chart."""
+    return lambda view: drawing(view.ask(question, **options))
+
+
+def data_as_of(bench: Bench, end: datetime) -> str:
+    """Say up to when, on whose clocks, and which version data are."""
+    return f"Data as of {end:%d %b %Y %H:%M} ({bench.settings.timezone}), version {bench.data_version}"
 
 
 DAYS: Final = Filter(

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from workbench.dashboards import explore
 from workbench.dashboards.browser import Browser
-from workbench.dashboards.shows.community import told
+from workbench.dashboards.definition import data_as_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class ExplorePage:
         newest = self.bench.last_event
         about = "Pick a question, shape it, click a part of the chart for its people, copy the code that asks it. "
         if newest:
-            about += told(newest.astimezone(zone), self.bench.settings.timezone, self.bench.data_version)
+            about += data_as_of(self.bench, newest.astimezone(zone))
         return f"<h1>Explore</h1><p>{html.escape(about)}</p>"
 
     def _addressed(self, change: dict[str, Any]) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.bench import Bench
 from workbench.charts.formats import number
-from workbench.dashboards.definition import DAYS, PEOPLE, Number, Page, Rows, Section, Tile, drawing
+from workbench.dashboards.definition import DAYS, PEOPLE, Number, Page, Rows, Section, Tile, shows
+from workbench.dashboards.shows.machines import error_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-    from datetime import datetime
 
     import pandas as pd
 
-    from workbench.charts.spec import Format
     from workbench.dashboards.definition import Content, View
 
 _RECENT: Final = 6
@@ -25,7 +25,7 @@ def daily(view: View) -> pd.DataFrame:
 
     A day on which somebody came and nobody wrote has 0 messages: the last day is the same for every number.
     """
-    active, messages = view.asked.active_users(**view.span), view.asked.message_volume(**view.span)
+    active, messages = view.ask(Bench.active_users), view.ask(Bench.message_volume)
     days = active.frame.set_index("period")
     written = messages.frame.set_index(messages.frame["period"].dt.date)["messages"]
     days = days.assign(messages=written.reindex(days.index, fill_value=0))
@@ -51,7 +51,7 @@ def _last_day(title: str, column: str) -> Callable[[View], Content]:
 
 
 def _raids_running(view: View) -> Content:
-    raids = view.asked.raid_activity(**view.span)
+    raids = view.ask(Bench.raid_activity)
     running = raids.frame[raids.frame["running"]]
     joined = f"joined by {int(running['participants'].sum()):,}; " if len(running) else ""
     week = int((raids.frame["started_at"] >= view.end - timedelta(days=7)).sum())
@@ -59,20 +59,11 @@ def _raids_running(view: View) -> Content:
 
 
 def _errors(view: View) -> Content:
-    found = view.asked.performance(width="1d", **view.span).frame
-    rates = tuple(map(float, found["error_rate"]))
-    requests, failed = int(found["requests"].sum()), int(found["errors"].sum())
-    return Number(
-        title=f"Error rate, {view.days} days",
-        value=failed / requests if requests else None,
-        form="percent",
-        note=f"{number(failed, 'count')} of {number(requests, 'count')} requests" if requests else "no requests",
-        past=rates,
-    )
+    return error_rate(view, f"Error rate, {view.days} days", of=" requests")
 
 
 def _latest_raids(view: View) -> Content:
-    raids = view.asked.raid_activity(**view.span)
+    raids = view.ask(Bench.raid_activity)
     recent = raids.frame.iloc[::-1].head(_RECENT)
     rows = tuple(
         (
@@ -96,21 +87,6 @@ def outcome(raid: dict[Hashable, Any]) -> str:
     return "ended" if raid["success"] is None else "succeeded" if raid["success"] else "failed"
 
 
-def answers(method: str, **options: Any) -> Callable[[View], Content]:  # noqa: ANN401 - as the question has them
-    """Ask a question over the days that are looked at, and show its own chart."""
-    return lambda view: drawing(getattr(view.asked, method)(**view.span, **options))
-
-
-def facts(view: View) -> str:
-    """Say how far the data reach."""
-    return told(view.end, view.bench.settings.timezone, view.bench.data_version)
-
-
-def told(end: datetime, tz: str, version: str) -> str:
-    """Say up to when, on whose clocks, and which version data are."""
-    return f"Data as of {end:%d %b %Y %H:%M} ({tz}), version {version}"
-
-
 PAGE: Final = Page(
     name="main",
     title="Community",
@@ -131,18 +107,13 @@ PAGE: Final = Page(
         Section(
             kind="tiles",
             tiles=(
-                Tile(name="active-users", title="Active users", asks=answers("active_users"), span=2),
-                Tile(name="platforms", title="Platforms", asks=answers("platform_distribution")),
-                Tile(name="rhythm", title="When people are there", asks=answers("rhythm"), span=2),
+                Tile(name="active-users", title="Active users", asks=shows(Bench.active_users), span=2),
+                Tile(name="platforms", title="Platforms", asks=shows(Bench.platform_distribution)),
+                Tile(name="rhythm", title="When people are there", asks=shows(Bench.rhythm), span=2),
                 Tile(name="latest-raids", title="Latest raids", asks=_latest_raids),
-                Tile(name="volume", title="Messages", asks=answers("message_volume"), span=2),
-                Tile(name="raids", title="Raids", asks=answers("raid_activity")),
+                Tile(name="volume", title="Messages", asks=shows(Bench.message_volume), span=2),
+                Tile(name="raids", title="Raids", asks=shows(Bench.raid_activity)),
             ),
         ),
     ),
 )
-
-
-def number_of(title: str, value: float | None, form: Format = "count", note: str = "") -> Number:
-    """Make a card without a past."""
-    return Number(title=title, value=value, form=form, note=note)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 
+from workbench.bench import Bench
 from workbench.charts.formats import duration, number
-from workbench.dashboards.definition import DAYS, Drawing, Filter, Number, Page, Rows, Said, Section, Tile, drawing
-from workbench.dashboards.shows.community import answers
-from workbench.metrics.ai_usage import Z
+from workbench.dashboards.definition import DAYS, Filter, Number, Page, Rows, Said, Section, Tile, drawing, shows
+from workbench.metrics import intervals
 
 if TYPE_CHECKING:
-    from workbench.bench import Bench
     from workbench.dashboards.definition import Content, View
     from workbench.metrics.ai_usage import AiUsage
 
@@ -29,18 +29,13 @@ _FEW: Final = 30
 
 
 def _usage(view: View) -> AiUsage:
-    found = view.bench.ai_usage(**view.span)
+    found = view.ask(Bench.ai_usage)
     model = view.chosen.get("model", "")
-    if not model:
-        return found
-    return type(found)(
-        frame=found.frame[found.frame["model"] == model].reset_index(drop=True), sql=found.sql,
-        definition=found.definition, data_version=found.data_version,
-    )  # fmt: skip
+    return replace(found, frame=found.frame[found.frame["model"] == model].reset_index(drop=True)) if model else found
 
 
 def _slowest(view: View) -> Content:
-    found = view.bench.response_times(**view.span).percentiles
+    found = view.ask(Bench.response_times).percentiles
     p95 = {row["event_type"]: row for row in found.to_dict("records")}
     if not p95:
         return Number(title="95% answered within", value=None, note="nothing says how long it took")
@@ -49,18 +44,21 @@ def _slowest(view: View) -> Content:
         f"{name.replace('_', ' ')} {duration(row['p95_ms'] / 1000)}" for name, row in p95.items() if row is not first
     ]
     note = ", ".join(others)
-    daily = view.bench.performance(width="1d", **view.span).frame["p95_ms"]
+    daily = view.ask(Bench.performance, width="1d").frame["p95_ms"]
     return Number(title="95% answered within", value=first["p95_ms"] / 1000, form="seconds", note=note,
                   past=tuple(map(float, daily / 1000)))  # fmt: skip
 
 
-def _errors(view: View) -> Content:
-    found = view.bench.performance(width="1d", **view.span).frame
+def error_rate(view: View, title: str, *, of: str = "") -> Number:
+    """Say how many requests failed, and how that changed; `of` is what is said after how many there were."""
+    found = view.ask(Bench.performance, width="1d").frame
     requests, failed = int(found["requests"].sum()), int(found["errors"].sum())
-    note = f"{number(failed, 'count')} of {number(requests, 'count')}" if requests else "no requests"
-    rate = failed / requests if requests else None
     return Number(
-        title="Error rate", value=rate, form="percent", note=note, past=tuple(map(float, found["error_rate"]))
+        title=title,
+        value=failed / requests if requests else None,
+        form="percent",
+        note=f"{number(failed, 'count')} of {number(requests, 'count')}{of}" if requests else "no requests",
+        past=tuple(map(float, found["error_rate"])),
     )
 
 
@@ -86,7 +84,7 @@ def _rated(title: str, what: str, count: str, told: str) -> Any:  # noqa: ANN401
 
 
 def _percentiles(view: View) -> Content:
-    found = view.bench.response_times(**view.span)
+    found = view.ask(Bench.response_times)
     names = [name for name in found.percentiles if str(name).endswith("_ms")]
     rows = tuple(
         (str(row["event_type"]).replace("_", " "), *(duration(row[name] / 1000) for name in names))
@@ -98,7 +96,7 @@ def _percentiles(view: View) -> Content:
 
 
 def _histogram(view: View) -> Content:
-    found = view.bench.response_times(**view.span)
+    found = view.ask(Bench.response_times)
     return drawing(found, frame=found.histogram)
 
 
@@ -143,7 +141,7 @@ def compared(usage: AiUsage) -> pd.DataFrame:
 
 def _difference(old: pd.Series[Any], new: pd.Series[Any], measure: str) -> dict[str, object]:
     (before, spread_before, n_before), (value, spread, n) = _mean(old, measure), _mean(new, measure)
-    difference, half = value - before, Z * float(np.sqrt(spread_before + spread))
+    difference, half = value - before, intervals.z() * float(np.sqrt(spread_before + spread))
     low, high = difference - half, difference + half
     good = -1 if measure == "error_rate" else 1
     if min(n, n_before) < _FEW:
@@ -161,7 +159,7 @@ def _mean(row: pd.Series[Any], measure: str) -> tuple[float, float, float]:
         rate = float(row["errors"]) / n
         return rate, rate * (1 - rate) / n, n
     half = float(row[f"{measure}_high"] - row[measure])
-    return float(row[measure]), (half / Z) ** 2, float(row["rated" if measure == "quality" else "answered"])
+    return float(row[measure]), (half / intervals.z()) ** 2, float(row["rated" if measure == "quality" else "answered"])
 
 
 def _regressions(view: View) -> Content:
@@ -184,12 +182,6 @@ def _models(bench: Bench) -> list[tuple[str, str]]:
 MODEL: Final = Filter(name="model", called="AI model", offers=_models)
 
 
-def _sentiment(view: View) -> Content:
-    found = view.bench.sentiment(**view.span)
-    shown = drawing(found)
-    return Drawing(chart=shown.chart, frame=found.frame, said=found.reading())
-
-
 PAGE: Final = Page(
     name="performance",
     title="How machines answer",
@@ -200,7 +192,7 @@ PAGE: Final = Page(
             kind="cards",
             tiles=(
                 Tile(name="p95", title="95% answered within", asks=_slowest),
-                Tile(name="error-rate", title="Error rate", asks=_errors),
+                Tile(name="error-rate", title="Error rate", asks=lambda view: error_rate(view, "Error rate")),
                 Tile(name="cost", title="Cost of AI", asks=_cost),
                 Tile(name="quality", title="Quality", asks=_rated("Quality of answers", "quality", "rated", "rated")),
                 Tile(
@@ -215,7 +207,7 @@ PAGE: Final = Page(
             tiles=(
                 Tile(name="histogram", title="How long answers take", asks=_histogram, span=2),
                 Tile(name="percentiles", title="So many are answered within", asks=_percentiles),
-                Tile(name="times", title="Response times", asks=answers("performance", width="1d"), span=2),
+                Tile(name="times", title="Response times", asks=shows(Bench.performance, width="1d"), span=2),
                 Tile(name="tokens", title="Tokens", asks=_tokens),
                 Tile(name="cost-per-day", title="Cost per day", asks=_cost_chart),
                 Tile(
@@ -228,7 +220,7 @@ PAGE: Final = Page(
                     title="Satisfaction",
                     asks=_over_time("satisfaction", "Satisfaction with answers"),
                 ),
-                Tile(name="sentiment", title="Sentiment", asks=_sentiment),
+                Tile(name="sentiment", title="Sentiment", asks=shows(Bench.sentiment)),
                 Tile(name="versions", title="What a new version changed", asks=_regressions, span=2),
             ),
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 LEVELS: Final = ("high", "medium", "low")
 TRAIN: Final = "Train models with `workbench models train`, or run the pipeline with `workbench run`; this tile then \
 shows them."
+AGAIN_SECONDS: Final = 60.0
 SHOWN: Final = 10
 DRIVERS: Final = 3
 COHORTS: Final = 6
@@ -48,31 +48,23 @@ class People:
     horizon_days: int
 
 
-@lru_cache(maxsize=4)
-def _people_at(store: str, version: str, minute: int, bench: _Same) -> People | WorkbenchError:
-    """Ask the models once for all tiles; that there are none is asked again after a minute."""
-    del store, version, minute
+_told: dict[tuple[str, str], tuple[float, People | WorkbenchError]] = {}
+"""What the models told last, of which data, and when: all tiles show it."""
+
+
+def _people(view: View) -> People | WorkbenchError:
+    """Ask the models once for all tiles; that there are none is asked again after a while."""
+    key = (str(view.bench.store), f"{view.asked.data_version} {view.chosen.get('people', '')}")
+    at, found = _told.get(key, (0.0, None))
+    if isinstance(found, People) or (found is not None and time.monotonic() - at < AGAIN_SECONDS):
+        return found
     try:
-        return aside(bench.bench, people_of)
+        found = aside(view.asked, people_of)
     except (ModelError, NotEnoughData) as error:
-        return error
-
-
-_last: dict[tuple[str, str], People] = {}
-"""The newest people that the models told of, which all tiles show."""
-
-
-class _Same:
-    """A bench that is equal to any other: what tells answers apart are the other arguments."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same)
-
-    def __hash__(self) -> int:
-        return 0
+        found = error
+    _told.clear()
+    _told[key] = (time.monotonic(), found)
+    return found
 
 
 def people_of(bench: Bench) -> People:
@@ -125,13 +117,8 @@ def _scored(shows: Callable[[View, People], Content]) -> Callable[[View], Conten
     """Show something of the predictions, or which command makes them."""
 
     def asks(view: View) -> Content:
-        chosen = view.asked
-        minute = int(time.monotonic() // 60)
-        key = (str(chosen.store), f"{chosen.data_version} {view.chosen.get('people', '')}")
-        found = _last.get(key) or _people_at(*key, minute, _Same(chosen))
+        found = _people(view)
         if isinstance(found, People):
-            _last.clear()
-            _last[key] = found
             return shows(view, found)
         if isinstance(found, ModelError):
             return Said(title="No model was trained", text=f"{found}. {TRAIN}")
