@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from tests.dashboards.test_browser import CHROMIUM
+from tests.dashboards.browsers import CHROMIUM, NOTEBOOKS, launched
 from tests.store.deliveries import put
 from workbench.config import DashboardSettings
 from workbench.dashboards.serve import PAGES, running
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks" / "dashboards"
 WARM_S, COLD_S, DELAY_S, KERNEL_MB, CULLED_S = 4.0, 12.0, 1.0, 250.0, 180.0
 VISITORS, CAP = 60, 8
 FIRST = ".wb-tile .bqplot svg.svg-figure"
@@ -63,7 +62,7 @@ def main(arguments: list[str]) -> int:
         lake = LakeStore(Path(folder) / "lake")
         write(Path(folder) / "events.parquet", users=400, days=120)
         ingest(lake, Path(folder) / "events.parquet")
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--enable-precise-memory-info"])
+        browser = launched(play, "--enable-precise-memory-info")
         good = [parts[name](lake.path, browser) for name in given.only.split(",")]
     return int(not all(good))
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from tests.kafka_broker import Broker
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks" / "dashboards"
 WATCH = """
     () => {
         window.moves = [];
@@ -43,7 +42,7 @@ def dashboard(broker: Broker, times: int, rng: random.Random) -> bool:
     del rng
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only here
 
-    from tests.dashboards.test_browser import CHROMIUM  # noqa: PLC0415
+    from tests.dashboards.browsers import CHROMIUM, NOTEBOOKS, launched  # noqa: PLC0415
 
     if CHROMIUM is None:
         print("dashboard: skipped, there is no Chromium here")
@@ -52,7 +51,7 @@ def dashboard(broker: Broker, times: int, rng: random.Random) -> bool:
         write(world.folder / "past.parquet", users=200, days=60)
         ingest(world.lake, world.folder / "past.parquet")
         with _flowing(world), running(NOTEBOOKS, port=0, store=str(world.lake.path)) as (url, _):
-            browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            browser = launched(play)
             page = browser.new_page(viewport={"width": 1400, "height": 1200})
             page.goto(url, timeout=120_000)
             page.wait_for_selector(".wb-live-cards .wb-number", timeout=120_000)

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-import workbench as wb
+from tests.dashboards.browsers import IN_A_BROWSER, NOTEBOOKS, OPENING, community, launched
 from workbench.charts.formats import number
 from workbench.dashboards.serve import running
-from workbench.ingest.files import ingest
-from workbench.simulate import write
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "dashboards"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-OPENING = 180_000
-"""A page is sent once its notebook has run: on a busy machine that takes long."""
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here; `make test` installs it where it can"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("community")
-    write(folder / "events.parquet", users=80, days=50)
-    bench = wb.open(folder / "lake")
-    ingest(bench.store, folder / "events.parquet")
-    bench.refresh()
-    return bench
+    return community(tmp_path_factory.mktemp("community"), users=80, days=50)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +25,7 @@ def opened(bench):
     """The page, and what it asked for and complained about on the way."""
     asked, complaints = [], []
     with running(NOTEBOOKS, port=0, store=str(bench.store.path)) as (url, _), sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(play)
         page = browser.new_page(viewport={"width": 1400, "height": 1200})
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

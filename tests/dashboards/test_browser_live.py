@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import workbench as wb
-from tests.dashboards.test_browser import CHROMIUM, NOTEBOOKS, OPENING
+from tests.dashboards.browsers import IN_A_BROWSER, NOTEBOOKS, OPENING, launched
 from tests.store.deliveries import put
 from workbench.charts.formats import number
 from workbench.dashboards.serve import running
@@ -19,10 +19,7 @@ from workbench.store.live_open import open_live
 from workbench.store.live_state import Policy
 from workbench.testing import events_of, stored
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here; `make test` installs it where it can"),
-]
+pytestmark = IN_A_BROWSER
 SECOND = timedelta(seconds=1)
 
 
@@ -61,7 +58,7 @@ def lake(tmp_path_factory):
 def opened(lake):
     asked, complaints = [], []
     with running(NOTEBOOKS, port=0, store=str(lake)) as (url, _), sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(play)
         page = browser.new_page(viewport={"width": 1400, "height": 1200})
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.dashboards.test_serve import NOTEBOOKS
+from tests.dashboards.browsers import NOTEBOOKS
 from workbench.config import DashboardSettings
 from workbench.dashboards.door import _without_token
 from workbench.dashboards.serve import PAGE, _check, running

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
 import workbench as wb
+from tests.dashboards.browsers import IN_A_BROWSER, OPENING, community, launched
 from workbench.dashboards.serve import running
-from workbench.ingest.files import ingest
-from workbench.simulate import write
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PATIENCE = 60_000
-OPENING = 180_000
-"""A page is sent once its notebook has run, of ten explorers here: on a busy machine that takes long."""
 STEPS = ["user_joined", "first_message", "raid_joined"]
 FAMILIES = {
     "funnel": f"explore.funnel(bench, {STEPS!r}, now=now)",
@@ -32,19 +27,12 @@ FAMILIES = {
 }
 """What the page shows, by the class that it is found by."""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here; `make test` installs it where it can"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("community")
-    write(folder / "events.parquet", users=60, days=30)
-    bench = wb.open(folder / "lake")
-    ingest(bench.store, folder / "events.parquet")
-    return bench.refresh()
+    return community(tmp_path_factory.mktemp("community"), users=60, days=30)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +47,7 @@ def page(bench, tmp_path_factory):
     notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     (folder / "all.ipynb").write_text(json.dumps(notebook))
     with running(folder, port=0, store=str(bench.store.path), page="all.ipynb") as (url, _), sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launched(play)
         page = browser.new_page(viewport={"width": 1300, "height": 1600})
         page.goto(url, timeout=OPENING)
         page.wait_for_selector(

@@ -15,34 +15,26 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
-import workbench as wb
-from tests.dashboards.test_browser import CHROMIUM, NOTEBOOKS, OPENING
+from tests.dashboards.browsers import IN_A_BROWSER, NOTEBOOKS, OPENING, community, launched
 from workbench.charts.formats import number
 from workbench.config import load
 from workbench.dashboards.serve import running
-from workbench.ingest.files import ingest
 from workbench.metrics.ai_usage import Price
-from workbench.simulate import write
 
 PATIENCE = 90_000
 NAMES = ("main", "predictive", "performance", "explore")
 SEEN = "!document.querySelector('.wb-loading') && !document.querySelector('.wb-asking')"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here; `make test` installs it where it can"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
     """A community whose churn was learnt."""
     folder = tmp_path_factory.mktemp("community")
-    write(folder / "events.parquet", users=250, days=100)
     settings = load().model_copy(update={"models": str(folder / "models"), "models_key": folder / "key"})
-    bench = wb.open(folder / "lake", settings=settings)
-    ingest(bench.store, folder / "events.parquet")
-    bench.refresh().train(["churn"])
+    bench = community(folder, users=250, days=100, settings=settings)
+    bench.train(["churn"])
     registry = bench.registry()
     registry.promote("churn", registry.versions("churn")[-1], why="so few people are no measure of a model")
     return bench
@@ -57,7 +49,7 @@ def site(bench):
         patch.setenv("WORKBENCH_MODELS_KEY", str(bench.settings.models_key))
         patch.setenv("WORKBENCH_PRICES", json.dumps({"atlas-small": {"input": 0.5, "output": 1.5}}))
         with running(NOTEBOOKS, port=0, store=str(bench.store.path)) as (url, _):
-            browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            browser = launched(play)
             context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
             for name in NAMES:
                 page = pages[name] = context.new_page()

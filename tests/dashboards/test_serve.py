@@ -7,15 +7,13 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from tests.dashboards.browsers import NOTEBOOKS
 from workbench.dashboards.serve import ServerError, running
 from workbench.errors import InvalidArgument
-
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "dashboards"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "example.org", "::"])  # noqa: S104 - the point of it
