@@ -21,7 +21,7 @@ STORIES = {
     "failpoints": (reliability.failpoints, 20),
     "rebalances": (reliability.rebalances, 60),
     "outages": (reliability.outages, 10),
-    "poison": (reliability.poison, 3),
+    "poison": (reliability.poison, 4),
     "full": (reliability.full, 5),
     "disorder": (reliability.disorder, 3),
     "speed": (speed.speed, 3),

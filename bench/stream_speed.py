@@ -51,6 +51,25 @@ print(seen / (time.perf_counter() - began[0]), seen / (time.process_time() - beg
 client.close()
 """
 
+BARE_FAST = """
+import sys, time
+from confluent_kafka import Consumer, TopicPartition
+client = Consumer({
+    "bootstrap.servers": sys.argv[1], "group.id": "bare", "enable.auto.commit": False, "fetch.wait.max.ms": 250,
+    "isolation.level": "read_committed", "queued.max.messages.kbytes": 64 << 10, "fetch.queue.backoff.ms": 20,
+    "check.crcs": True,
+})
+partitions = client.list_topics(sys.argv[2]).topics[sys.argv[2]].partitions
+client.assign([TopicPartition(sys.argv[2], number, 0) for number in partitions])
+seen, began, wanted = 0, None, int(sys.argv[3])
+while seen < wanted:
+    batch = [message.value() for message in client.consume(20_000, 0.25)]
+    began = began or ((time.perf_counter(), time.process_time()) if batch else None)
+    seen += len(batch)
+print(seen / (time.perf_counter() - began[0]), seen / (time.process_time() - began[1]))
+client.close()
+"""
+
 OURS = """
 import sys, tempfile, threading, time
 from workbench.config import KafkaSettings

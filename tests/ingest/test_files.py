@@ -113,7 +113,7 @@ def test_rows_that_are_no_events_are_kept_with_their_place_and_reason(store, wri
 def test_a_line_that_is_too_long_is_kept_by_its_beginning_and_size(store, write, now):
     ingest(store, write(jsonl(event(0), b"x" * 3_000_000, event(1))), now=now)
     (row,) = kept(store)
-    assert (row.reason, row.size_bytes, len(row.original), row.is_whole) == ("too_large", 3_000_000, 65_536, False)
+    assert (row.reason, row.size_bytes, len(row.original), row.is_whole) == ("too_large", 3_000_000, 8_192, False)
     assert set(store.by_id()) == {"e0", "e1"}
 
 

@@ -80,9 +80,10 @@ def set_aside(path: Path, entry: Entry, rejected: list[Rejected], *, now: dateti
 
 def set_aside_all(path: Path, rejected: Mapping[Entry, list[Rejected]], *, now: datetime) -> None:
     """Keep what is no event of several sources, in one step."""
+    rejected_at = now.isoformat()
     rows = [
         (
-            _reject_id(entry, row),
+            _reject_id(place, row),
             entry.source,
             entry.name,
             entry.mapping,
@@ -91,9 +92,10 @@ def set_aside_all(path: Path, rejected: Mapping[Entry, list[Rejected]], *, now: 
             row.reject.detail,
             row.reject.original,
             row.size,
-            now.isoformat(),
+            rejected_at,
         )
         for entry, rows in rejected.items()
+        for place in (_place(entry),)
         for row in rows
     ]
     if not rows:
@@ -106,13 +108,17 @@ def set_aside_all(path: Path, rejected: Mapping[Entry, list[Rejected]], *, now: 
         )
 
 
-def _reject_id(entry: Entry, row: Rejected) -> str:
-    """Hash where the row stood and what it was; standard input has no identity but its format and mapping."""
+def _place(entry: Entry) -> str:
+    """Name where rows stand; standard input has no identity but its format and mapping."""
     source, file = entry.source, _FILE.fullmatch(entry.source)
     if file and file["content"].startswith("stdin"):
-        source = source.replace(file["content"], "")
-    place = f"{source}-{row.position}-".encode()
-    return hashlib.blake2b(place + row.reject.original, digest_size=10).hexdigest()
+        return source.replace(file["content"], "")
+    return source
+
+
+def _reject_id(place: str, row: Rejected) -> str:
+    """Hash where the row stood and what it was."""
+    return hashlib.blake2b(f"{place}-{row.position}-".encode() + row.reject.original, digest_size=10).hexdigest()
 
 
 def note_gap(path: Path, source: str, gap: Gap, *, now: datetime) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
 BLOCK: Final = 1 << 20
-KEPT_BYTES: Final = 65_536
+KEPT_BYTES: Final = 8_192
 """How much is kept of a line that is too long."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"

@@ -30,7 +30,7 @@ from workbench.ingest.lines import KEPT_BYTES
 from workbench.store.base import as_stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Messages:
     rejected: dict[str, list[Rejected]]
 
 
-_Found = tuple[pa.Table, "Sequence[int]", "Sequence[tuple[int, Reject, int]]"]
+_Found = tuple[pa.Table, "NDArray[np.int64]", "Sequence[tuple[int, Reject, int]]"]
 """Events, which of the messages they are, and which are none: their number, why, and their real size."""
 
 
@@ -62,16 +62,16 @@ def read(batch: Sequence[Fetched], *, now: datetime) -> Messages:
     offsets = np.fromiter(chain.from_iterable(fetched.offsets for fetched in batch), np.int64, len(values))
     sources = pa.array([fetched.source for fetched in batch], pa.string())
     came_from = np.repeat(np.arange(len(batch)), [len(fetched.values) for fetched in batch])
-    tables, kept, rejected = [EVENT_TABLE.empty_table()], list[int](), dict[str, list[Rejected]]()
+    tables, kept, rejected = [EVENT_TABLE.empty_table()], [np.empty(0, np.int64)], dict[str, list[Rejected]]()
     for start in range(0, len(values), SLICE):
         part = values[start : start + SLICE]
         table, numbers, faults = _at_once(part, now) or _sorted_out(part, now)
-        kept.extend(start + number for number in numbers)
+        kept.append(start + numbers)
         for number, reject, size in faults:
             source = batch[came_from[start + number]].source
             rejected.setdefault(source, []).append(Rejected(int(offsets[start + number]), reject, size))
         tables.append(table)
-    rows = np.array(kept, dtype=np.int64)
+    rows = np.concatenate(kept)
     events = pa.concat_tables(tables).combine_chunks()
     located = events.append_column("position", pa.array(offsets[rows])).append_column(
         "source", sources.take(pa.array(came_from[rows]))
@@ -96,7 +96,7 @@ def _at_once(values: Sequence[bytes | None], now: datetime) -> _Found | None:
     if len(events) != len(values):
         return None
     table = to_table(events)
-    return (table, range(len(events)), ()) if _sound(table, now).all() else None
+    return (table, np.arange(len(events)), ()) if _sound(table, now).all() else None
 
 
 def _lines(values: Sequence[bytes | None]) -> bytes | None:
@@ -106,9 +106,11 @@ def _lines(values: Sequence[bytes | None]) -> bytes | None:
     """
     if None in values:
         return None
-    lines = b"\n".join(values)  # type: ignore[arg-type]  # none is None
-    lengths = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]
-    if lines.count(b"\n") != len(values) - 1 or lengths.min() < len("{}") or lengths.max() > MAX_MESSAGE:
+    lengths = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]  # none is None
+    if lengths.min() < len("{}") or lengths.max() > MAX_MESSAGE:
+        return None
+    lines = b"\n".join(values)  # type: ignore[arg-type]
+    if lines.count(b"\n") != len(values) - 1:
         return None
     ends = np.cumsum(lengths + 1) - 1
     letters = np.frombuffer(lines, np.uint8)
@@ -118,17 +120,15 @@ def _lines(values: Sequence[bytes | None]) -> bytes | None:
 
 def _sorted_out(values: Sequence[bytes | None], now: datetime) -> _Found:
     """Read messages some of which may be no events: what is not plainly one is left to `events.parse`."""
-    events, numbers, doubtful = list[Event](), list[int](), list[int]()
-    decode = _decoder(values).decode
-    for number, value in enumerate(values):
-        try:
-            if value is None or len(value) > MAX_MESSAGE or not value.isascii():
-                raise UnicodeError
-            events.append(decode(value))
-            numbers.append(number)
-        except _NOT_PLAIN:
-            doubtful.append(number)
-    table, order = to_table(events), np.array(numbers, np.int64)
+    odd = [
+        number
+        for number, value in enumerate(values)
+        if value is None or len(value) > MAX_MESSAGE or not (value.isascii() or _is_text(value))
+    ]
+    plain = np.delete(np.arange(len(values)), odd)
+    events, faulty = _decoded([values[number] for number in plain.tolist()], _decoder(values).decode)
+    doubtful = [*odd, *plain[faulty].tolist()]
+    table, order = to_table(events), np.delete(plain, faulty)
     if not (sound := _sound(table, now)).all():
         doubtful += order[~sound].tolist()
         table, order = table.filter(pa.array(sound)), order[sound]
@@ -143,7 +143,28 @@ def _sorted_out(values: Sequence[bytes | None], now: datetime) -> _Found:
         for number, found in parsed.items()
         if not isinstance(found, Event)
     ]
-    return table, order.tolist(), faults
+    return table, order, faults
+
+
+def _is_text(value: bytes) -> bool:
+    """Tell whether a message is UTF-8 throughout: the decoder does not look at text that it leaves as it is."""
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decoded(values: Sequence[bytes | None], decode: Callable[[Any], Event]) -> tuple[list[Event], list[int]]:
+    """Decode messages in one go from fault to fault; return the events, and the numbers of those that are none."""
+    events, faulty, rest = list[Event](), list[int](), iter(values)
+    while True:
+        try:
+            events.extend(map(decode, rest))
+        except _NOT_PLAIN:  # what was decoded before it is in the list
+            faulty.append(len(events) + len(faulty))
+        else:
+            return events, faulty
 
 
 def _decoder(values: Sequence[bytes | None]) -> msgspec.json.Decoder[Any]:
