@@ -10,12 +10,14 @@ import argparse
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 
 from bench.questions import DAYS, FOLDER, MEMORY_LIMIT_MB, NOW, _lake, _run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LIMIT = 25.0
 PEOPLE: Final = 360_000
