@@ -8,9 +8,10 @@ import pytest
 from tests.pipeline.conftest import ASK, tasks_of, write_events, write_notebook
 from workbench.errors import InvalidArgument, NotEnoughData, PipelineError, SourceError, StoreNotFound
 from workbench.ingest.files import ingest
-from workbench.pipeline import runs, stamps
+from workbench.pipeline import stamps
 from workbench.pipeline.build import Kernel
 from workbench.pipeline.run import Folders, run
+from workbench.store import runs
 from workbench.store.lake import LakeStore
 
 ALL = dict.fromkeys(("ingestion", "cohorts", "funnels"), "succeeded")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import io
 
-from workbench.pipeline.runs import TaskRun
 from workbench.pipeline.show import Lines, line
+from workbench.store.runs import TaskRun
 
 RUNNING = TaskRun(task="cohorts", status="running", seconds=1.0)
 DONE = TaskRun(task="cohorts", status="succeeded", seconds=2.0, detail="the lake changed")

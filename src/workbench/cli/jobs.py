@@ -91,7 +91,7 @@ def list_runs(
     *, limit: Annotated[int, typer.Option(help="Most to list.", min=1)] = 20, store: StoreOption = None
 ) -> None:
     """List the latest runs, the newest first."""
-    from workbench.pipeline import runs as history  # noqa: PLC0415
+    from workbench.store import runs as history  # noqa: PLC0415
 
     found = history.list_(open_place(store).control, limit=limit)
     if not found:
@@ -108,8 +108,8 @@ def show_run(
     run_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")], *, store: StoreOption = None
 ) -> None:
     """Say how each task of one run went."""
-    from workbench.pipeline import runs as history  # noqa: PLC0415
     from workbench.pipeline.show import line  # noqa: PLC0415
+    from workbench.store import runs as history  # noqa: PLC0415
 
     found = history.show(open_place(store).control, run_id)
     typer.echo(f"{found.run_id} {found.status}, data {found.data_version or 'unknown'}\n{found.params}\n{found.detail}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.errors import PipelineError
 from workbench.pipeline.build import Kernel, quiet
-from workbench.pipeline.runs import TaskRun
+from workbench.store.runs import TaskRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Final, cast
 
 from workbench import config
 from workbench.errors import InvalidArgument, NotEnoughData, PipelineError
-from workbench.pipeline import runs, stamps
+from workbench.pipeline import stamps
 from workbench.pipeline.build import Pipeline, defaults
 from workbench.pipeline.crew import Crew
 from workbench.reports.index import Page, RunReport, publish
 from workbench.reports.render import Facts, render
+from workbench.store import runs
 from workbench.store.opening import is_for_one_process, open_store, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from workbench.pipeline.runs import Run, TaskRun
     from workbench.store.base import Place, Snapshot
+    from workbench.store.runs import Run, TaskRun
 
 # An event of a broken clock, years ahead, must not move the end of the data.
 _LAST_DAY: Final = """

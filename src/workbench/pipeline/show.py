@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from workbench.pipeline.runs import TaskRun
+    from workbench.store.runs import TaskRun
 
 _MARKS: Final = {"succeeded": "✓", "skipped": "=", "failed": "✗", "running": ">", "not run": "-", "waiting": " "}
 _WIDTH: Final = 100
@@ -41,7 +41,7 @@ class Lines:
 def line(task: TaskRun) -> str:
     """Write one line about a task.
 
-    >>> from workbench.pipeline.runs import TaskRun
+    >>> from workbench.store.runs import TaskRun
     >>> line(TaskRun(task="cohorts", status="succeeded", seconds=3.21, detail="the lake changed"))
     '✓ cohorts       succeeded     3.2 s  the lake changed'
     """

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from workbench.errors import InvalidArgument
-from workbench.pipeline import runs
-from workbench.pipeline.runs import TaskRun
+from workbench.store import runs
+from workbench.store.runs import TaskRun
 
 
 def test_a_run_is_remembered_with_its_tasks(tmp_path):
