@@ -7,9 +7,11 @@ in any sub-folder mean the same lake.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -25,6 +27,11 @@ SETTINGS_FILE: Final = "workbench.yaml"
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 _STORE: Final = "WORKBENCH_STORE"
 Often = Literal["daily", "weekly", "monthly", "never"]
+_PASSWORD: Final = re.compile(r"://[^/@\s:]*:([^@\s]+)@")
+_SECRETIVE: Final = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|CREDENTIAL", re.IGNORECASE)
+_LEAST_SECRET: Final = 6
+"""Letters of the shortest secret that is looked for: a shorter one would blank out words."""
+
 _MARKS: Final = (SETTINGS_FILE, "pipeline.yaml")
 
 
@@ -80,6 +87,22 @@ class DashboardSettings(BaseModel):
     warm: int = Field(default=1, ge=0, le=20)
     idle_seconds: int = Field(default=60, ge=10)
     token: SecretStr | None = Field(default=None, min_length=16)
+
+
+class DeliverySettings(BaseModel):
+    """How mail is sent, and which hosts of one's own network may be told. Secrets are never printed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    sender: str = "workbench@localhost"
+    timeout_seconds: float = Field(default=20.0, gt=0, le=300)
+    private_hosts: tuple[str, ...] = ()
+    link: str | None = None
 
 
 class KafkaSettings(BaseModel):
@@ -169,6 +192,13 @@ class Settings(BaseSettings):
         default=30, ge=1, description="A source that is silent for so long holds the others back no more."
     )
     live_memory_mb: float = Field(default=512, gt=0, description="Most memory that live numbers may take in Redis.")
+    schedule: Path = Field(Path("schedule.yaml"), description="Jobs by the clock; those that come along if not there.")
+    catalog: Path = Field(
+        Path("reports.yaml"), description="Reports that are sent; those that come along if not there."
+    )
+    delivery: DeliverySettings = Field(
+        DeliverySettings(), description="How mail is sent, and which private hosts may be told by a webhook."
+    )
     prices: dict[str, TokenPrice] = Field(
         {}, description="What a million tokens of each AI model cost: `input`, `output` and `cached` USD."
     )
@@ -260,6 +290,27 @@ def store_of_children(where: str) -> Iterator[None]:
         os.environ.pop(_STORE)
         if before is not None:
             os.environ[_STORE] = before
+
+
+def masked(text: str, settings: Settings) -> str:
+    """Replace every secret that the settings or the environment hold, wherever it stands in a text."""
+    for secret in sorted(_secrets(settings), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _secrets(settings: BaseModel) -> set[str]:
+    """Collect what must be shown nowhere: secret settings, passwords in addresses, variables named like secrets."""
+    found = {value for name, value in os.environ.items() if _SECRETIVE.search(name)}
+    for value in dict(settings).values():
+        if isinstance(value, SecretStr):
+            found.add(value.get_secret_value())
+        elif isinstance(value, BaseModel):
+            found |= _secrets(value)
+    told = [os.environ.get(_STORE, ""), *(value for value in dict(settings).values() if isinstance(value, str))]
+    for address in told:
+        found |= set(_PASSWORD.findall(address)) | {unquote(each) for each in _PASSWORD.findall(address)}
+    return {secret for secret in found if len(secret) >= _LEAST_SECRET}
 
 
 def _explained(error: ValidationError) -> str:

@@ -86,3 +86,7 @@ class GateFailed(ModelError):
 
 class PipelineError(WorkbenchError):
     """A task of the pipeline failed; the message names it and where its partial notebook is."""
+
+
+class DeliveryError(WorkbenchError):
+    """A report or a notice could not be handed over: no server, no host, or it was refused."""

@@ -1,4 +1,4 @@
-"""Commands that run things: the pipeline, its history, the dashboards."""
+"""Commands that run things: the pipeline, the dashboards."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ import typer
 import yaml
 
 from workbench import config
-from workbench.cli.lakes import StoreOption, open_place
-from workbench.cli.show import columns
+from workbench.cli.lakes import StoreOption  # noqa: TC001 - read at run time, for the options
 from workbench.errors import InvalidArgument
 from workbench.store.opening import resolved
-
-runs = typer.Typer(no_args_is_help=True, help="What was run, when, and how it went.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the application."""
     app.command(epilog="Example: workbench run --source export.jsonl --mapping mixpanel --date 2026-11-01")(run)
     app.command(epilog="Example: workbench serve --port 9000")(serve)
-    app.add_typer(runs, name="runs")
 
 
 def run(
@@ -84,37 +80,6 @@ def _assignment(text: str) -> tuple[str, object]:
         return name.strip(), yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise InvalidArgument(f"--set {name}: {value!r} is no YAML value: {error}") from error
-
-
-@runs.command("list", epilog="Example: workbench runs list --limit 5")
-def list_runs(
-    *, limit: Annotated[int, typer.Option(help="Most to list.", min=1)] = 20, store: StoreOption = None
-) -> None:
-    """List the latest runs, the newest first."""
-    from workbench.store import runs as history  # noqa: PLC0415
-
-    found = history.list_(open_place(store).control, limit=limit)
-    if not found:
-        typer.echo("Nothing was run yet: `workbench run --source FILE`")
-        return
-    rows = [
-        (r.run_id, r.status, f"{r.started_at:%Y-%m-%d %H:%M} UTC", r.data_version or "", r.detail[:60]) for r in found
-    ]
-    typer.echo(columns(("run", "status", "started", "data", "detail"), rows))
-
-
-@runs.command("show", epilog="Example: workbench runs show 20261123-0915")
-def show_run(
-    run_id: Annotated[str, typer.Argument(help="Its id, or the beginning of it.")], *, store: StoreOption = None
-) -> None:
-    """Say how each task of one run went."""
-    from workbench.pipeline.show import line  # noqa: PLC0415
-    from workbench.store import runs as history  # noqa: PLC0415
-
-    found = history.show(open_place(store).control, run_id)
-    typer.echo(f"{found.run_id} {found.status}, data {found.data_version or 'unknown'}\n{found.params}\n{found.detail}")
-    for task in found.tasks:
-        typer.echo(line(task))
 
 
 def serve(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,6 +49,7 @@ class Run:
         data_version: Version of the events that its answers are about, if it came that far.
         detail: What went wrong.
         tasks: Those that were reached.
+        pid: The process that runs it, or ran it.
         report: The page to open, where that is known.
     """
 
@@ -59,6 +61,7 @@ class Run:
     data_version: str | None
     detail: str
     tasks: tuple[TaskRun, ...]
+    pid: int | None = None
     report: Path | None = None
 
 
@@ -68,8 +71,8 @@ def begin(control: Path, params: Mapping[str, object]) -> str:
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     with state.connect(control) as connection:
         connection.execute(
-            "INSERT INTO runs (run_id, started_at, status, params) VALUES (?, ?, 'running', ?)",
-            (run_id, now.isoformat(), json.dumps(dict(params))),
+            "INSERT INTO runs (run_id, started_at, status, params, pid) VALUES (?, ?, 'running', ?, ?)",
+            (run_id, now.isoformat(), json.dumps(dict(params)), os.getpid()),
         )
     return run_id
 
@@ -132,6 +135,7 @@ def _run(connection: sqlite3.Connection, row: sqlite3.Row) -> Run:
         params=json.loads(row["params"]),
         data_version=row["data_version"],
         detail=row["detail"],
+        pid=row["pid"],
         tasks=tuple(
             TaskRun(task=t["task"], status=t["status"], seconds=t["seconds"], detail=t["detail"]) for t in tasks
         ),

@@ -1,0 +1,229 @@
+"""What runs by the clock: jobs in YAML, each a command of this house with checked options; never a shell's line."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from workbench import config
+from workbench.errors import InvalidArgument, InvalidSettings
+from workbench.metrics.arguments import duration, unknown, zone
+from workbench.pipeline.cron import Cron
+from workbench.reports import deliver
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+Kind = Literal["run", "forecast", "retrain", "predict", "report", "compact", "expire", "vacuum"]
+CatchUp = Literal["skip", "once", "all"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+
+_WORDS: Final[dict[str, tuple[str, ...]]] = {
+    "run": ("run",),
+    "forecast": ("run", "--only", "forecasting"),
+    "retrain": ("models", "retrain"),
+    "predict": ("models", "predict"),
+    "report": ("report", "run"),
+    "compact": ("lake", "compact"),
+    "expire": ("lake", "expire"),
+    "vacuum": ("lake", "vacuum"),
+}
+_OPTIONS: Final[dict[str, dict[str, type]]] = {
+    "run": {"source": str, "mapping": str, "date": str, "only": str, "force": bool, "set": dict},
+    "forecast": {"set": dict},
+    "retrain": {"models": list},
+    "predict": {"kafka": bool},
+    "report": {"report": str, "set": dict},
+    "compact": {"full": bool},
+    "expire": {"days": int},
+    "vacuum": {},
+}
+"""What each kind takes, beside what is common to all."""
+
+
+class Job(BaseModel):
+    """One thing that runs by the clock.
+
+    Attributes:
+        kind: Which command it is.
+        schedule: When: cron's five fields, or `@hourly`, `@daily`, `@weekly`, `@monthly`.
+        timezone: Of the schedule; the settings' if none.
+        options: What the command is given.
+        timeout: How long an attempt may take, such as `2h`.
+        memory_mb: How much memory all its processes may take together.
+        retries: How often it is tried again when it failed.
+        retry_delay: How long after.
+        catch_up: What becomes of times that were missed: none runs, the last one, or the last `catch_up_most`.
+        notify: Who is told when it has failed for good, beside those of the file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    kind: Kind
+    schedule: str
+    timezone: str
+    options: dict[str, Any] = {}
+    timeout: str = "2h"
+    memory_mb: int | None = Field(default=None, ge=64)
+    retries: int = Field(default=1, ge=0, le=20)
+    retry_delay: str = "5m"
+    catch_up: CatchUp = "once"
+    catch_up_most: int = Field(default=24, ge=1, le=1000)
+    notify: tuple[str, ...] = ()
+
+    @field_validator("timeout", "retry_delay")
+    @classmethod
+    def _length(cls, value: str) -> str:
+        _checked(lambda: duration(value, name="this"))
+        return value
+
+    @field_validator("notify")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            _checked(lambda address=address: deliver.check(address))
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Job:
+        _checked(lambda: self.cron)
+        known = _OPTIONS[self.kind]
+        for name, value in self.options.items():
+            if name not in known:
+                takes = unknown(name, known) if known else "it takes none"
+                raise ValueError(f"a job of kind {self.kind} has no option {name!r}: {takes}")
+            if not isinstance(value, known[name]) or (known[name] is int and isinstance(value, bool)):
+                raise ValueError(f"option {name} of kind {self.kind} is a {known[name].__name__}, not {value!r}")
+        if self.kind == "report" and not self.options.get("report"):
+            raise ValueError("a job of kind report names it: options: {report: weekly_product}")
+        return self
+
+    @property
+    def cron(self) -> Cron:
+        """When it is due."""
+        return Cron.parsed(self.schedule, zone(self.timezone))
+
+    @property
+    def command(self) -> list[str]:
+        """The words after `workbench`; each value is one word, so that none can pass for an option or a command."""
+        words = list(_WORDS[self.kind])
+        for name, value in self.options.items():
+            if name == "report":
+                words += ["--deliver", "--", value]
+            elif isinstance(value, bool):
+                words += [f"--{name}"] if value else []
+            elif isinstance(value, list):
+                words += ["--", *map(str, value)]
+            elif isinstance(value, dict):
+                at = len(_WORDS[self.kind])  # before the `--` of what is no option
+                words[at:at] = [f"--set={key}={json.dumps(each)}" for key, each in value.items()]
+            else:
+                words.append(f"--{name}={value}")
+        return words
+
+    def missed(self, since: datetime, now: datetime) -> list[datetime]:
+        """Return the instants after `since`, up to now, at which it was due."""
+        return self.cron.between(since, now)
+
+
+class Schedule(BaseModel):
+    """All jobs of a file.
+
+    Attributes:
+        at_once: How many run side by side.
+        notify: Who is told of every job that failed for good.
+        jobs: By name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at_once: int = Field(default=2, ge=1, le=32)
+    notify: tuple[str, ...] = ()
+    jobs: tuple[Job, ...]
+
+    def job(self, name: str) -> Job:
+        """Return a job by its name.
+
+        Raises:
+            InvalidArgument: There is none of that name.
+        """
+        found = {job.name: job for job in self.jobs}
+        if name not in found:
+            raise InvalidArgument(f"no job {name!r}: {unknown(name, found)}")
+        return found[name]
+
+
+def load(path: Path | None = None, *, timezone: str | None = None) -> Schedule:
+    """Read the jobs.
+
+    Args:
+        path: The file; `schedule.yaml` of the project if there is one, else what comes along.
+        timezone: Of jobs that name none; the settings' if not given.
+
+    Raises:
+        InvalidSettings: The file is missing, no YAML, or says what cannot be done.
+    """
+    own = path or config.resolved(config.load().schedule)
+    if path is not None and not path.is_file():
+        raise InvalidSettings(f"no schedule {path}")
+    try:
+        text = own.read_text(encoding="utf-8") if own.is_file() else _shipped()
+        told = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InvalidSettings(f"cannot read {own}: {error}") from error
+    return parsed(told, name=str(own), timezone=timezone or config.load().timezone)
+
+
+def parsed(told: object, *, name: str, timezone: str) -> Schedule:
+    """Check what a file says.
+
+    Raises:
+        InvalidSettings: It says what cannot be done; every fault is named.
+    """
+    if not isinstance(told, dict) or not isinstance(told.get("jobs"), dict):
+        raise InvalidSettings(f"{name} must hold `jobs:`, each by its name")
+    defaults = {"timezone": told.get("timezone", timezone)}
+    given: Mapping[object, object] = told["jobs"]
+    jobs = [
+        {"name": str(key)} | (defaults | job if isinstance(job, dict) else {"kind": job, **defaults})
+        for key, job in given.items()
+    ]
+    rest = {key: value for key, value in told.items() if key not in {"jobs", "timezone"}}
+    try:
+        return Schedule(jobs=jobs, **rest)  # type: ignore[arg-type]
+    except (ValidationError, TypeError) as error:
+        raise InvalidSettings(f"{name}: {_explained(error, jobs)}") from error
+
+
+def _explained(error: ValidationError | TypeError, jobs: list[dict[str, Any]]) -> str:
+    if isinstance(error, TypeError):
+        return str(error)
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False):
+        place = [str(part) for part in fault["loc"]]
+        if len(place) > 1 and place[0] == "jobs":
+            place[:2] = [str(jobs[int(place[1])]["name"])]
+        extra = f" is not known; a job has {', '.join(Job.model_fields)}" if fault["type"] == "extra_forbidden" else ""
+        faults.append(".".join(place) + (extra or f": {fault['msg'].removeprefix('Value error, ')}"))
+    return "; ".join(faults)
+
+
+def _shipped() -> str:
+    return (resources.files("workbench.pipeline") / "schedule.yaml").read_text(encoding="utf-8")
+
+
+def _checked(look: Any) -> None:  # noqa: ANN401 - a function without arguments
+    try:
+        look()
+    except InvalidArgument as error:
+        raise ValueError(str(error)) from error
+
+
+KINDS: Final = get_args(Kind)
