@@ -18,6 +18,7 @@ from workbench.metrics import (
     performance,
     platforms,
     profiles,
+    quality,
     raid_facts,
     raids,
     response_times,
@@ -30,6 +31,7 @@ from workbench.metrics import (
 from workbench.metrics import journeys as walks
 from workbench.metrics import lifecycle as lifecycles
 from workbench.metrics import retention as retentions
+from workbench.metrics import spending as spendings
 from workbench.metrics import stickiness as sticky
 from workbench.metrics.live import LiveNumbers
 from workbench.metrics.live_check import live_check
@@ -109,15 +111,15 @@ class Bench(ModelQuestions):
         Raises:
             InvalidArgument: The name cannot be used, or this bench asks a frame.
         """
-        saved_segments.save(self._place().control, name, segment, now=datetime.now(UTC))
+        saved_segments.save(self.place.control, name, segment, now=datetime.now(UTC))
 
     def segments(self) -> dict[str, Segment]:
         """Return the segments that were saved, by name."""
-        return saved_segments.load_all(self._place().control)
+        return saved_segments.load_all(self.place.control)
 
     def segment(self, name: str) -> Segment:
         """Return the segment that was saved by a name; one that was not is an error that suggests the nearest."""
-        return saved_segments.load(self._place().control, name)
+        return saved_segments.load(self.place.control, name)
 
     def refresh(self) -> Bench:
         """Move to the newest version; return the bench itself. A bench of a segment asks anew who is of it."""
@@ -145,7 +147,7 @@ class Bench(ModelQuestions):
 
         from workbench.ingest.files import ingest  # noqa: PLC0415
 
-        place = self._place()
+        place = self.place
         source = path if str(path) == "-" else config.resolved(path)
         summary = ingest(place, source, mapping=mapping, format=format, progress=tqdm)
         self.refresh()
@@ -271,6 +273,15 @@ class Bench(ModelQuestions):
         """Average the sentiment of messages per day; see `metrics.sentiment.sentiment`."""
         return sentiment.sentiment(self.snapshot, **{"tz": self._tz, **options})
 
+    def data_quality(self, **options: Any) -> quality.DataQuality:  # noqa: ANN401 - as the question has them
+        """Look whether the last full day is as the days before it, by the bounds of the settings; see `quality`."""
+        bounds = self.settings.quality.model_dump(exclude={"stop"})
+        return quality.data_quality(self.snapshot, **{"tz": self._tz, **bounds, **options})
+
+    def spending(self, **options: Any) -> spendings.CohortSpending:  # noqa: ANN401 - as the question has them
+        """Add up what people spent, by the month in which they came; see `metrics.spending.spending`."""
+        return spendings.spending(self.snapshot, **{"tz": self._tz, **options})
+
     def rhythm(self, **options: Any) -> rhythm.Rhythm:  # noqa: ANN401 - as the question has them
         """Count people by the hour of the week; see `metrics.rhythm.rhythm`."""
         return rhythm.rhythm(self.snapshot, **{"tz": self._tz, **options})
@@ -304,7 +315,9 @@ class Bench(ModelQuestions):
         file.parent.mkdir(parents=True, exist_ok=True)
         frame.to_parquet(file)
 
-    def _place(self) -> Place:
+    @property
+    def place(self) -> Place:
+        """The store, where it keeps what is asked of it; that of a frame does not."""
         if not self.keeps:
             raise InvalidArgument("nothing can be added to a frame: open a lake with wb.open()")
         return cast("Place", self.store)
@@ -318,7 +331,7 @@ class Bench(ModelQuestions):
         if not self.keeps:
             raise StoreNotFound("a frame has no live numbers: open a lake with wb.open()")
         if self._live is None:
-            self._live = of_settings(self.settings, self._place().path, create=False)
+            self._live = of_settings(self.settings, self.place.path, create=False)
         return self._live
 
     @property

@@ -89,6 +89,19 @@ class DashboardSettings(BaseModel):
     token: SecretStr | None = Field(default=None, min_length=16)
 
 
+class QualitySettings(BaseModel):
+    """From where on a day is odd, and which checks then stop the pipeline; the others mark its pages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    volume_low: float = Field(default=0.5, ge=0)
+    volume_high: float = Field(default=2.0, gt=0)
+    fresh_hours: float = Field(default=48.0, gt=0)
+    nulls: float = Field(default=0.2, ge=0, le=1)
+    duplicates: float = Field(default=0.05, ge=0, le=1)
+    stop: tuple[Literal["volume", "freshness", "nulls", "new_types", "duplicates"], ...] = ()
+
+
 class DeliverySettings(BaseModel):
     """How mail is sent, and which hosts of one's own network may be told. Secrets are never printed."""
 
@@ -195,6 +208,9 @@ class Settings(BaseSettings):
     schedule: Path = Field(Path("schedule.yaml"), description="Jobs by the clock; those that come along if not there.")
     catalog: Path = Field(
         Path("reports.yaml"), description="Reports that are sent; those that come along if not there."
+    )
+    quality: QualitySettings = Field(
+        QualitySettings(), description="From where on a day's events are odd, and which checks `stop` the pipeline."
     )
     delivery: DeliverySettings = Field(
         DeliverySettings(), description="How mail is sent, and which private hosts may be told by a webhook."

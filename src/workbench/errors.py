@@ -90,3 +90,7 @@ class PipelineError(WorkbenchError):
 
 class DeliveryError(WorkbenchError):
     """A report or a notice could not be handed over: no server, no host, or it was refused."""
+
+
+class ReportError(WorkbenchError):
+    """A report could not be made or printed; the message says which part, and what is missing."""

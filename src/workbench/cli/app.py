@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workbench import __version__
-from workbench.cli import data, jobs, live, models, runs, schedule, send, stores, stream
+from workbench.cli import data, jobs, live, models, report, runs, schedule, send, stores, stream
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ app = typer.Typer(
 data.add_to(app)
 jobs.add_to(app)
 runs.add_to(app)
+report.add_to(app)
 schedule.add_to(app)
 stream.add_to(app)
 send.add_to(app)

@@ -58,7 +58,7 @@ def run(
         date=date,
         force=force,
         only=only,
-        values=dict(map(_assignment, set_ or [])),
+        values=dict(map(assignment, set_ or [])),
         timezone=settings.timezone,
         progress=Lines(sys.stdout),
     )
@@ -72,7 +72,8 @@ def _from_here(path: str | None) -> str | None:
     return path if path is None or here == config.root() else str(here / path)
 
 
-def _assignment(text: str) -> tuple[str, object]:
+def assignment(text: str) -> tuple[str, object]:
+    """Split NAME=VALUE; the value is YAML."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InvalidArgument(f"--set takes NAME=VALUE, such as period=month, not {text!r}")

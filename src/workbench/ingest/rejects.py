@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import pandas as pd
+
     from workbench.ingest.files import Destination
 
 REPLAY: Final = "replay"
@@ -82,6 +84,19 @@ def list_(
     with control.connect(path) as connection:
         rows = connection.execute(f"SELECT {_COLUMNS} FROM rejects WHERE {_CHOSEN} {order}", chosen)  # noqa: S608
         return [RejectedRow(*row) for row in rows]
+
+
+def counted(path: Path, *, until: str | None = None) -> pd.DataFrame:
+    """Count what was set aside before an instant (ISO 8601, UTC): one row per reason, with `rows` and `latest`."""
+    import pandas as pd  # noqa: PLC0415 - nobody else here needs it
+
+    with control.connect(path) as connection:
+        rows = connection.execute(
+            "SELECT reason, count(*) AS rows, max(rejected_at) AS latest FROM rejects"
+            " WHERE :until IS NULL OR rejected_at <= :until GROUP BY reason ORDER BY rows DESC, reason",
+            {"until": until},
+        ).fetchall()
+    return pd.DataFrame([tuple(row) for row in rows], columns=["reason", "rows", "latest"]).set_index("reason")
 
 
 def show(path: Path, reject_id: str) -> RejectedRow:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.models.features import FeatureFrame
     from workbench.models.forecast import Forecast
     from workbench.models.lessons import Horizons
+    from workbench.models.outlook import PurchaseOutlook
     from workbench.models.policy import Policy
     from workbench.models.predictor import UserBehaviorPredictor
     from workbench.models.raid_advice import RaidAdvice, RaidPerformanceAnalyzer
@@ -158,6 +159,15 @@ class ModelQuestions:
             weights=Weights(**self.settings.engagement.model_dump()),
             models=tuple(models or LESSONS),
         )
+
+    def purchase_outlook(self, *, until: str | date | None = None, days: int | None = None) -> PurchaseOutlook:
+        """Say what customers are likely to spend, from their purchases alone; see `models.outlook.purchase_outlook`."""
+        from workbench.models.examples import span
+        from workbench.models.outlook import purchase_outlook
+
+        cutoff = self._instant(until) or span(self.snapshot)[1]
+        ahead = days or self.settings.ltv_days
+        return purchase_outlook(self.snapshot, cutoff, days=ahead, discount=self.settings.ltv_discount)
 
     def raid_success(self, *, until: str | date | None = None, seed: int = 0) -> RaidSuccess:
         """Ask why raids succeed; see `models.raids.raid_success`."""

@@ -93,7 +93,7 @@ class Pipeline:
         try:
             task.build(force=True)
         except Exception as error:
-            raise PipelineError(_explained(error)) from error
+            raise PipelineError(explained(error)) from error
         finally:
             ensure_event_loop().close()  # the thread's own, which Jupyter's clients leave open
 
@@ -174,7 +174,7 @@ def _read(file: str) -> dict[str, Any]:
     return content
 
 
-def _explained(error: BaseException) -> str:
+def explained(error: BaseException) -> str:
     """Say which cell failed and how, from under Ploomber's wrappings."""
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:

@@ -13,7 +13,7 @@ from workbench import config
 from workbench.errors import InvalidArgument, InvalidSettings
 from workbench.metrics.arguments import duration, unknown, zone
 from workbench.pipeline.cron import Cron
-from workbench.reports import deliver
+from workbench.reports import catalog, deliver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,7 +116,7 @@ class Job(BaseModel):
         words = list(_WORDS[self.kind])
         for name, value in self.options.items():
             if name == "report":
-                words += ["--deliver", "--", value]
+                words += [*(["--deliver"] if self._is_sent(str(value)) else []), "--", value]
             elif isinstance(value, bool):
                 words += [f"--{name}"] if value else []
             elif isinstance(value, list):
@@ -127,6 +127,11 @@ class Job(BaseModel):
             else:
                 words.append(f"--{name}={value}")
         return words
+
+    @staticmethod
+    def _is_sent(report: str) -> bool:
+        known = catalog.load()
+        return report not in known or bool(known[report].to)
 
     def missed(self, since: datetime, now: datetime) -> list[datetime]:
         """Return the instants after `since`, up to now, at which it was due."""
@@ -178,7 +183,22 @@ def load(path: Path | None = None, *, timezone: str | None = None) -> Schedule:
         told = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InvalidSettings(f"cannot read {own}: {error}") from error
-    return parsed(told, name=str(own), timezone=timezone or config.load().timezone)
+    zone_name = timezone or config.load().timezone
+    found = parsed(told, name=str(own), timezone=zone_name)
+    return found.model_copy(update={"jobs": (*found.jobs, *_of_reports(found, zone_name))})
+
+
+def _of_reports(found: Schedule, timezone: str) -> list[Job]:
+    """Return a job for each report of the catalog that has a schedule, but for those that the file names itself."""
+    named = {job.options.get("report") for job in found.jobs} | {job.name for job in found.jobs}
+    return [
+        Job(
+            name=report.name, kind="report", schedule=report.schedule, timezone=report.timezone or timezone,
+            options={"report": report.name},
+        )
+        for report in catalog.load().values()
+        if report.schedule is not None and report.name not in named
+    ]  # fmt: skip
 
 
 def parsed(told: object, *, name: str, timezone: str) -> Schedule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,7 @@ from workbench.errors import InvalidArgument, WorkbenchError
 from workbench.reports.sanitize import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 TEMPLATE: Final = "workbench"
@@ -31,6 +32,7 @@ _SHOWN: Final = ["image/svg+xml", "image/png", "image/jpeg", "text/html", "text/
 """What of an output is shown, the best first. A live figure carries its picture; scripts and widgets do not show."""
 
 _WIDGET: Final = "application/vnd.jupyter.widget-view+json"
+_SIZE: Final = re.compile(r'<svg[^>]*viewBox="0 0 (?P<width>[0-9.]+) (?P<height>[0-9.]+)"')
 _INJECTED: Final = ("upstream", "product")
 _PLUMBING: Final = "papermill-error-cell-tag"
 """Papermill's own note about an error, which the page says better."""
@@ -87,6 +89,20 @@ def parameters(nb: Any) -> dict[str, object]:  # noqa: ANN401 - a NotebookNode
             if tag in cell.metadata.get("tags", []):
                 found |= _assignments(cell.source)
     return {name: value for name, value in found.items() if name not in _INJECTED}
+
+
+def figures(notebook: Path, tags: Sequence[str]) -> dict[str, tuple[str, int, int]]:
+    """Return the figure of each tagged cell of an executed notebook: its SVG, and how wide and high it is."""
+    nb = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    found = {}
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            svg = output.get("data", {}).get("image/svg+xml")
+            size = _SIZE.search(svg or "")
+            for tag in cell.metadata.get("tags", []):
+                if tag in tags and svg and size:
+                    found[tag] = (svg, round(float(size["width"])), round(float(size["height"])))
+    return found
 
 
 def write(page: Path, text: str) -> None:

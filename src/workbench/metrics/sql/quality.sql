@@ -1,0 +1,13 @@
+-- What came in on each day, for telling whether a day is as days are.
+-- in : events, $tz VARCHAR, $since, $until TIMESTAMPTZ
+-- out: one row per day with an event: day (text, on the clocks of $tz), events, users, last_at (its latest event), how
+--      many have no platform, session_id, message_id or value, and repeated (as another in person, type and instant)
+SELECT strftime(occurred_at AT TIME ZONE $tz, '%Y-%m-%d') AS day, count(*) AS events,
+    count(DISTINCT user_key) AS users, max(occurred_at) AS last_at,
+    count(*) - count(platform) AS without_platform, count(*) - count(session_id) AS without_session_id,
+    count(*) - count(message_id) AS without_message_id, count(*) - count(value) AS without_value,
+    count(*) - count(DISTINCT (user_key, event_type, occurred_at)) AS repeated
+FROM events
+WHERE occurred_at >= $since::TIMESTAMPTZ AND occurred_at < $until::TIMESTAMPTZ
+GROUP BY day
+ORDER BY day
