@@ -211,6 +211,9 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "response_times": lambda bench: bench.response_times(now=NOW),
     "ai_usage": lambda bench: bench.ai_usage(tz="Europe/Berlin", now=NOW),
     "sentiment": lambda bench: bench.sentiment(tz="America/St_Johns", now=NOW),
+    "purchase_outlook": lambda bench: bench.purchase_outlook(until=NOW),
+    "spending": lambda bench: bench.spending(tz="Europe/Berlin", until=NOW, now=NOW),
+    "data_quality": lambda bench: bench.data_quality(tz="Europe/Berlin", until="2026-10-26", now=NOW),
     "rhythm": lambda bench: bench.rhythm(tz="Europe/Berlin", now=NOW),
     "profiles": lambda bench: bench.profiles(tz="Europe/Berlin", now=NOW),
     "journeys: transitions": lambda bench: journeys(bench).transitions(),
@@ -244,7 +247,7 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "features: as known then": lambda bench: bench.as_of("2026-10-25T12:00:00").features(cutoff="2026-10-26").X,
 }
 LABELS = (datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 10, 25, 6, tzinfo=UTC))
-NO_QUESTIONS = {
+NO_QUESTIONS = {"place",
     "data_version", "forecast", "ingest", "keep_predictions", "keeps", "live", "live_check", "policy", "predict",
     "predictor", "raid_advice", "raid_analyzer", "raid_success", "refresh", "registry", "retrain", "save",
     "save_segment", "segment", "segments", "train", "uplift",

@@ -65,6 +65,13 @@ _HOMES: Final = {
 }
 
 
+def load_ipython_extension(shell: object) -> None:
+    """Add `%report` to a notebook: `%load_ext workbench`."""
+    from workbench.pipeline.lab import magic  # noqa: PLC0415 - loaded when it is asked for
+
+    shell.register_magic_function(magic, magic_name="report")  # type: ignore[attr-defined]
+
+
 def __getattr__(name: str) -> object:
     """Load a name when it is first asked for: `import workbench` itself loads nothing."""
     if name not in _HOMES:

@@ -94,3 +94,7 @@ class DeliveryError(WorkbenchError):
 
 class ReportError(WorkbenchError):
     """A report could not be made or printed; the message says which part, and what is missing."""
+
+
+class QualityError(PipelineError):
+    """A check of the data that is set to stop runs found something odd; the message says which and the numbers."""

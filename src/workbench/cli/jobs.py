@@ -62,6 +62,8 @@ def run(
         timezone=settings.timezone,
         progress=Lines(sys.stdout),
     )
+    if done.detail:
+        typer.secho(done.detail, fg="yellow")
     typer.echo(f"run {done.run_id} {done.status}: {done.report}")
     typer.echo(f"dashboards: `workbench serve` (or `make serve`), then {address(settings.host, settings.port)}")
 

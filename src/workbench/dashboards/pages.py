@@ -8,7 +8,7 @@ from workbench.bench import open_
 from workbench.dashboards import controls
 from workbench.dashboards.board import Board
 from workbench.dashboards.explore_page import ExplorePage
-from workbench.dashboards.shows import community, machines, predictive
+from workbench.dashboards.shows import community, machines, predictive, runs
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.bench import Bench
     from workbench.dashboards.definition import Page
 
-PAGES: Final = {page.name: page for page in (community.PAGE, predictive.PAGE, machines.PAGE)}
+PAGES: Final = {page.name: page for page in (community.PAGE, predictive.PAGE, machines.PAGE, runs.PAGE)}
 """The pages that are made of tiles, by their names."""
 
 
@@ -58,6 +58,11 @@ def outlook(bench: Bench, *, now: datetime | None = None) -> widgets.Widget:
 def performance(bench: Bench, *, now: datetime | None = None) -> widgets.Widget:
     """Show how fast and how well machines answer, what they use and cost, and what a new version changed."""
     return board(machines.PAGE, bench, {}, now)
+
+
+def history(bench: Bench, *, now: datetime | None = None) -> widgets.Widget:
+    """Show which jobs there are, when each is due, what ran and how it went; also where there is no event yet."""
+    return Board(runs.PAGE, bench, chosen={}, now=now).widget
 
 
 def explore(bench: Bench, *, now: datetime | None = None) -> widgets.Widget:

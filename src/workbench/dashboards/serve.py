@@ -44,7 +44,7 @@ POLICY: Final = (
 )
 """What every page is held to: it loads nothing from elsewhere, and is shown inside of no other."""
 
-PAGES: Final = ("main.ipynb", "predictive.ipynb", "performance.ipynb", "explore.ipynb")
+PAGES: Final = ("main.ipynb", "predictive.ipynb", "performance.ipynb", "explore.ipynb", "runs.ipynb")
 """Those that kernels are kept ready for."""
 
 START_SECONDS: Final = 90

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from workbench import config
 from workbench.errors import InvalidArgument, NotEnoughData, PipelineError
-from workbench.pipeline import stamps
+from workbench.pipeline import gates, stamps
 from workbench.pipeline.build import Pipeline, defaults
 from workbench.pipeline.crew import Crew
 from workbench.reports.index import Page, RunReport, publish
@@ -125,6 +125,7 @@ class _Run:
         with self._store(create=source is not None) as store:
             self.control = store.control
         self.data_version: str | None = None
+        self.marks = ""
         runs.end_abandoned(self.control)
         self.run_id = runs.begin(self.control, asked)
 
@@ -146,7 +147,8 @@ class _Run:
             self._end(crew, "failed", str(error))
             raise
         complaint = self._complaint(crew.states.values())
-        report = self._end(crew, "failed" if complaint else "succeeded", complaint)
+        odd = f"odd, and gone on: {self.marks}" if self.marks else ""
+        report = self._end(crew, "failed" if complaint else "succeeded", "; ".join(filter(None, [complaint, odd])))
         if complaint:
             raise PipelineError(complaint)
         return replace(runs.show(self.control, self.run_id), report=report)
@@ -171,7 +173,9 @@ class _Run:
             self.data_version = snapshot.data_version
             good = not any(crew.states[name].status == "failed" for name in roots)
             if good:
+                is_today = self.until is None
                 self.until = self.until or self._last_day(snapshot)
+                self.marks = gates.passed(snapshot, config.load(), until=self.until, is_today=is_today)
         if good:
             self.values |= {"version": snapshot.version, "until": str(self.until)}
             self.pipeline = Pipeline(self.values)
@@ -245,7 +249,7 @@ class _Run:
         started = runs.show(self.control, self.run_id).started_at
         report = RunReport(
             run_id=self.run_id, status=status, started_at=started.isoformat(), detail=detail, pages=pages,
-            data_version=self.data_version or "", until=str(self.until or ""),
+            data_version=self.data_version or "", until=str(self.until or ""), marks=self.marks,
         )  # fmt: skip
         publish(reports, report)
         return index.parent / self.run_id / "index.html"

@@ -36,6 +36,7 @@ class RunReport:
         until: End of the data that was asked about, exclusive; empty where it is not known.
         detail: What went wrong; empty where nothing did.
         pages: In the order of the pipeline.
+        marks: What was odd about the data, and did not stop the run.
     """
 
     run_id: str
@@ -45,6 +46,7 @@ class RunReport:
     until: str
     detail: str
     pages: tuple[Page, ...]
+    marks: str = ""
 
 
 def publish(reports: Path, run: RunReport) -> Path:
