@@ -17,6 +17,7 @@ BENCHES = (
     "features",
     "models",
     "dashboards",
+    "schedule",
 )
 
 

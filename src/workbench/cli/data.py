@@ -240,7 +240,8 @@ def show_config() -> None:
     """Print every setting as it is in force here."""
     settings = config.load()
     fields = type(settings).model_fields
-    rows = [(name, str(getattr(settings, name)), field.description or "") for name, field in fields.items()]
+    told = {name: config.masked(str(getattr(settings, name)), settings) for name in fields}
+    rows = [(name, told[name], field.description or "") for name, field in fields.items()]
     typer.echo(columns(("setting", "value", "meaning"), rows))
 
 

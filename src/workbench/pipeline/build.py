@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,8 +117,12 @@ class Kernel(AsyncKernelManager):
     """Process groups of the kernels that run now."""
 
     async def start_kernel(self, **options: Any) -> None:  # type: ignore[override] # noqa: ANN401
-        """Start it in a process group of its own. What is said to it is encrypted where it can be."""
+        """Start it in a process group of its own. What is said to it is encrypted where it can be.
+
+        What programs write past the notebook, which captures what it can of that, goes nowhere: nobody masks it.
+        """
         self.transport_encryption = "auto"
+        options |= {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         await super().start_kernel(**options)
         self.groups[self] = getattr(self.provisioner, "pgid")  # noqa: B009 - a local one has it
 

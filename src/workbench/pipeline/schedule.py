@@ -13,17 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from workbench import config
 from workbench.errors import InvalidArgument, PipelineError
 from workbench.metrics.arguments import duration
 from workbench.pipeline import notices
-from workbench.pipeline.child import Child, cut, end_all, is_running
+from workbench.pipeline.child import Child, end_all, is_running, mask
 from workbench.store import job_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from workbench.config import Settings
     from workbench.pipeline.child import Ended
@@ -208,8 +209,11 @@ class Daemon:
                 self._ended(job_runs.show(self.control, run_id), ended)
 
     def _ended(self, run: JobRun, ended: Ended) -> None:
+        if run.log is not None:
+            mask(Path(run.log), self._settings)
         job, now = self._job(run), self._now()
-        facts = {"exit_code": ended.exit_code, "peak_mb": ended.peak_mb, "detail": ended.detail, "finished_at": now}
+        facts = {"exit_code": ended.exit_code, "peak_mb": ended.peak_mb, "finished_at": now}
+        facts["detail"] = config.masked(ended.detail, self._settings)
         facts["pid"] = None
         if self._stopping.is_set() and ended.status != "succeeded":
             again = {"status": "queued", "not_before": now, "attempt": run.attempt - 1}
@@ -297,10 +301,10 @@ def execute(control: Path, job: str, words: Sequence[str], *, logs: Path, timeou
             stopped, asked = True, "Ctrl-C"
         if asked:
             child.stop(f"cancelled by {asked}", status="cancelled")
-    cut(log)
+    mask(log, config.load())
     job_runs.update(
-        control, run_id, status=ended.status, exit_code=ended.exit_code, peak_mb=ended.peak_mb, detail=ended.detail,
-        finished_at=datetime.now(UTC), pid=None,
+        control, run_id, status=ended.status, exit_code=ended.exit_code, peak_mb=ended.peak_mb,
+        detail=config.masked(ended.detail, config.load()), finished_at=datetime.now(UTC), pid=None,
     )  # fmt: skip
     if stopped:
         raise KeyboardInterrupt
