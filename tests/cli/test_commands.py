@@ -108,3 +108,29 @@ def test_settings_are_shown_as_they_are_in_force(typed):
 def test_a_simulation_can_be_ingested(typed):
     assert typed("simulate", "--users", "5", "--days", "3", "--out", "few.jsonl.gz")[0] == 0
     assert typed("ingest", "few.jsonl.gz")[0] == 0
+
+
+def test_a_job_is_queued_run_once_listed_logged_repeated_and_cancelled(project, typed):
+    (project / "schedule.yaml").write_text("jobs: {tidy: {kind: compact, schedule: '@daily'}}")
+    assert "all of them can be run" in typed("schedule", "check")[1]
+    assert typed("ingest", export(project, GOOD))[0] == 0
+    assert "queued as j" in typed("schedule", "now", "tidy")[1]
+    assert "never" in typed("schedule", "list")[1] or "queued" in typed("schedule", "list")[1]
+    assert typed("schedule", "--once")[0] == 0
+    run_id = next(word for word in typed("runs", "list")[1].split() if word.startswith("j2"))
+    assert "succeeded" in typed("runs", "show", run_id)[1]
+    assert "Compacted" in typed("runs", "logs", run_id)[1]
+    assert "succeeded" in typed("runs", "rerun", run_id)[1]
+    assert typed("runs", "cancel", run_id)[0] == 1
+    typed("schedule", "now", "tidy")
+    waiting = next(line.split()[0] for line in typed("runs", "list")[1].splitlines() if "queued" in line)
+    assert "being stopped" in typed("runs", "cancel", waiting)[1]
+    assert "cancelled" in typed("runs", "show", waiting)[1]
+
+
+def test_a_schedule_that_cannot_run_is_refused_with_every_fault(project, typed):
+    (project / "schedule.yaml").write_text("jobs: {a: {kind: shell, schedule: '@daily'}, b: {kind: run, schedule: x}}")
+    code, said = typed("schedule", "check")
+    assert code == 1
+    assert "a.kind" in said
+    assert "'x' is no schedule" in said

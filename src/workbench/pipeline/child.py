@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from workbench import config
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from workbench.config import Settings
 
 MARK: Final = "JOB_RUN_OF_WORKBENCH"
 """Variable by which the processes of an attempt are known, wherever they have moved to."""
@@ -157,15 +153,6 @@ def cut(log: Path) -> None:
             file.truncate(KEPT_LOG)
         with log.open("ab") as file:
             file.write(f"\n… {size - KEPT_LOG - len(tail):,} bytes are left out …\n".encode() + tail)
-
-
-def mask(log: Path, settings: Settings) -> None:
-    """Take secrets out of a log that nobody writes any more."""
-    with suppress(FileNotFoundError):
-        text = log.read_text(encoding="utf-8", errors="replace")
-        clean = config.masked(text, settings)
-        if clean != text:
-            log.write_text(clean, encoding="utf-8")
 
 
 def last_words(log: Path) -> str:

@@ -21,7 +21,7 @@ from workbench.pipeline.build import Kernel, explained, quiet
 from workbench.reports import catalog, paper, pins
 from workbench.reports.index import Page, RunReport, publish
 from workbench.reports.pins import Pins
-from workbench.reports.render import Facts, figures, fill, render, write
+from workbench.reports.render import Facts, figures, fill, mask, render, write
 from workbench.store.opening import without_password
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _published(report: Report, made: Pins, folder: Path, settings: Settings, tol
         write(page, fill("failed.html.j2", {"pins": made}))
     for file in (page, notebook):
         if file.is_file():
-            write(file, config.masked(file.read_text(encoding="utf-8"), settings))
+            mask(file, settings)
     for wanted, make_ in {"pdf": _pdf, "png": _tiles}.items():
         if wanted in report.formats and made.status == "succeeded":
             try:

@@ -15,7 +15,7 @@ from workbench.pipeline import gates, stamps
 from workbench.pipeline.build import Pipeline, defaults
 from workbench.pipeline.crew import Crew
 from workbench.reports.index import Page, RunReport, publish
-from workbench.reports.render import Facts, render
+from workbench.reports.render import Facts, mask, render
 from workbench.store import runs
 from workbench.store.opening import is_for_one_process, open_store, without_password
 
@@ -262,7 +262,10 @@ class _Run:
             generated_at=datetime.fromtimestamp(notebook.stat().st_mtime, UTC),
         )  # fmt: skip
         file = f"{task.task}.html"
-        title = render(notebook, Path(self.folders.reports, self.run_id, file), facts)
+        page = Path(self.folders.reports, self.run_id, file)
+        title = render(notebook, page, facts)
+        for shown in (page, notebook):
+            mask(shown, config.load())
         return Page(file=file, title=title, status=task.status, seconds=task.seconds)
 
     def _shown(self, task: TaskRun) -> Path:

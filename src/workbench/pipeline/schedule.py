@@ -20,7 +20,8 @@ from workbench import config
 from workbench.errors import InvalidArgument, PipelineError
 from workbench.metrics.arguments import duration
 from workbench.pipeline import notices
-from workbench.pipeline.child import Child, end_all, is_running, mask
+from workbench.pipeline.child import Child, end_all, is_running
+from workbench.reports.render import mask
 from workbench.store import job_runs
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class Daemon:
                 self._ended(job_runs.show(self.control, run_id), ended)
 
     def _ended(self, run: JobRun, ended: Ended) -> None:
-        if run.log is not None:
+        if run.log is not None and Path(run.log).is_file():
             mask(Path(run.log), self._settings)
         job, now = self._job(run), self._now()
         facts = {"exit_code": ended.exit_code, "peak_mb": ended.peak_mb, "finished_at": now}

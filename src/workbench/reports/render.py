@@ -17,12 +17,15 @@ from jupyter_core.paths import jupyter_path
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
+from workbench import config
 from workbench.errors import InvalidArgument, WorkbenchError
 from workbench.reports.sanitize import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from workbench.config import Settings
 
 TEMPLATE: Final = "workbench"
 _CHECKOUT: Final = Path(__file__).parents[3] / "share/jupyter/nbconvert/templates"
@@ -113,6 +116,14 @@ def write(page: Path, text: str) -> None:
     partial.replace(page)
 
 
+def mask(file: Path, settings: Settings) -> None:
+    """Take secrets out of a file of text that nobody writes any more."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    clean = config.masked(text, settings)
+    if clean != text:
+        write(file, clean)
+
+
 def fill(template: str, values: Mapping[str, object]) -> str:
     """Fill a template of this house; every value is escaped."""
     loader = FileSystemLoader([str(folder / TEMPLATE) for folder in _folders()])
@@ -159,11 +170,11 @@ def _assignments(source: str) -> dict[str, object]:
 
 @cache
 def _exporter() -> HTMLExporter:
-    config = Config()
-    config.NbConvertBase.display_data_priority = _SHOWN
+    chosen = Config()
+    chosen.NbConvertBase.display_data_priority = _SHOWN
     folders = [str(folder) for folder in _folders()]
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
-        config=config, template_name=TEMPLATE, extra_template_basedirs=folders, exclude_input=True,
+        config=chosen, template_name=TEMPLATE, extra_template_basedirs=folders, exclude_input=True,
         exclude_anchor_links=True,
     )  # fmt: skip
     exporter.register_filter("harmless", clean)  # type: ignore[no-untyped-call]

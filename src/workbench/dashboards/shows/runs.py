@@ -76,7 +76,7 @@ def _failed(view: View) -> Content:
     more = f"`workbench runs logs {run.run_id}` has all of it."
     return Rows(
         title=f"Last failure: {run.job}, {at}", head=("the end of its log",), rows=tuple((line,) for line in lines),
-        empty=run.detail, frame=pd.DataFrame({"line": lines}), said=more,
+        empty=config.masked(run.detail, view.bench.settings), frame=pd.DataFrame({"line": lines}), said=more,
     )  # fmt: skip
 
 
