@@ -29,7 +29,7 @@ def of(made: Pins, folder: Path, settings: Settings) -> Message:
     link = settings.delivery.link and f"{settings.delivery.link.rstrip('/')}/{made.report_id}/{made.report}.html"
     head = f"{made.title}, data up to {made.until}"
     lines = [head, "", *(f"{title}: {text.replace('**', '')}\n" for title, text in said)]
-    foot = [f"Data version {made.data_version}, as known at {made.known_at[:19]} UTC.", link or ""]
+    foot = [f"Data version {made.data_version}.", link or ""]
     if made.status != "succeeded":
         lines[1:1] = ["", f"This report FAILED: {made.detail}"]
     paragraphs = [(title, clean(MarkdownIt().render(text))) for title, text in said]
