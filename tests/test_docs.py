@@ -60,3 +60,12 @@ def test_every_error_says_what_it_is_for():
     for kind in classes:
         classes.extend(kind.__subclasses__())
     assert [kind.__name__ for kind in classes if not kind.__doc__] == []
+
+
+def test_the_airflow_example_compiles_and_calls_commands_that_exist():
+    text = (ROOT / "docs/examples/airflow_dag.py").read_text()
+    compile(text, "airflow_dag.py", "exec")
+    called = re.findall(r"workbench ((?:[a-z]+ )+)", text)
+    known = set(commands(typer.main.get_command(app)))
+    assert {each.strip() for each in called} == {"run", "models retrain", "models predict"}
+    assert {each.strip() for each in called} <= known

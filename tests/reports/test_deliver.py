@@ -7,7 +7,9 @@ import threading
 from email import message_from_bytes, policy
 
 import pytest
+import s3fs
 from aiosmtpd.controller import Controller
+from moto.server import ThreadedMotoServer
 
 from workbench.config import Settings
 from workbench.errors import InvalidArgument
@@ -161,3 +163,22 @@ def test_secrets_of_the_settings_are_in_no_message_and_no_complaint(sink, tmp_pa
     assert "hunter2-hunter2" not in text
     [done] = send(told, ["mailto:ann@example.com"], chosen)  # a server that knows no login
     assert (done.status, "correct-horse" in str(done)) == ("failed", False)
+
+
+def test_files_go_to_s3(tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing-testing")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    try:
+        s3fs.S3FileSystem.clear_instance_cache()
+        s3fs.S3FileSystem().mkdir("reports")
+        [done, gone] = send(message(tmp_path), ["s3://reports/weekly", "s3://no-such-bucket"], Settings())
+        assert (done.status, done.detail) == ("delivered", "s3://reports/weekly/weekly-1")
+        assert s3fs.S3FileSystem().cat("reports/weekly/weekly-1/report.pdf") == b"%PDF-1.7"
+        assert gone.status == "failed"
+    finally:
+        s3fs.S3FileSystem.clear_instance_cache()
+        server.stop()
