@@ -143,6 +143,25 @@ def compact(
     typer.echo(f"Compacted; {dropped:,} repeated events dropped.")
 
 
+@lake.command("tables", epilog="Example: workbench lake tables --days 2 --store clickhouse://127.0.0.1:8123/default")
+def tables(
+    *,
+    days: Annotated[
+        int | None, typer.Option(help="Look at so many days, today included; at everything if not given.", min=1)
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Write the tables beside the events that other tools read: profiles, journeys, AI answers; of ClickHouse only."""
+    from workbench.store.clickhouse_tables import fill  # noqa: PLC0415 - an extra
+
+    settings, place, now = config.load(), open_place(store), datetime.now(UTC)
+    if not hasattr(place, "select"):
+        raise InvalidArgument(f"{place.name} is a lake, whose files other tools read as they are: name a database")
+    since = None if days is None else now - timedelta(days=days - 1)
+    for table, rows in fill(place, now=now, since=since, prices=settings.prices).items():  # type: ignore[arg-type]
+        typer.echo(f"{table:20} {rows:12,} rows")
+
+
 @lake.command("expire", epilog="Example: workbench lake expire --days 365")
 def expire(
     *,

@@ -205,9 +205,9 @@ class ClickHouseStore:
         sql = "SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND name = $table"
         return bool(self._select(sql, {"table": table})["n"].to_pylist()[0])
 
-    def command(self, sql: str) -> None:
+    def command(self, sql: str, params: Mapping[str, object] | None = None) -> None:
         """Run a statement of this room that gives nothing back."""
-        self._do(sql, {}, "")
+        self._do(sql, params or {}, "")
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Add rows to a table beside the events."""

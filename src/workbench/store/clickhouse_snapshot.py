@@ -82,10 +82,10 @@ class ClickHouseSnapshot:
 
     def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
         """Run one SELECT over `events`; see `base.Snapshot.query`."""
-        seen, bound = self._events(part)
-        return talk.select(self.client, self.where, _over(seen, sql), {**(params or {}), **bound})
+        events, bound = self.seen(part)
+        return talk.select(self.client, self.where, over(events, sql), {**(params or {}), **bound})
 
-    def _events(self, part: int | None) -> tuple[str, dict[str, object]]:
+    def seen(self, part: int | None = None) -> tuple[str, dict[str, object]]:
         """Write the SELECT of the events that are seen, and what is bound in it."""
         condition, bound = seen(self.head)
         wanted = [condition]
@@ -109,8 +109,8 @@ def seen(head: Head) -> tuple[str, dict[str, object]]:
     return "batch <= $seen_batch AND batch NOT IN $seen_given_up", {**bound, "seen_given_up": [*head.given_up]}
 
 
-def _over(seen: str, sql: str) -> str:
+def over(events: str, sql: str) -> str:
     """Put the events that are seen before a SELECT, under the name by which it asks for them."""
     begin = _BEGIN.match(sql)
     rest = sql[begin.end() :] if begin else sql
-    return f"WITH events AS ({seen})" + (", " if begin and begin["with"] else " ") + rest
+    return f"WITH events AS ({events})" + (", " if begin and begin["with"] else " ") + rest
