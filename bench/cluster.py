@@ -168,7 +168,11 @@ def timed(call: Any, times: int) -> tuple[float, float]:  # noqa: ANN401
 
 
 def main(arguments: list[str]) -> int:
-    """Fill a house, ask it, and compare; return 1 where a figure is missed."""
+    """Fill a house, ask it, and compare; return 1 where a figure is missed. `faults` tells what a server may do."""
+    if arguments[:1] == ["faults"]:
+        from bench import cluster_faults  # noqa: PLC0415 - it starts a server
+
+        return cluster_faults.main(arguments[1:])
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--times", type=int, default=10, help="how often the 2 M events are loaded")
     options.add_argument("--repeat", type=int, default=3)
