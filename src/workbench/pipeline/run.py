@@ -173,7 +173,7 @@ class _Run:
             self.data_version = snapshot.data_version
             good = not any(crew.states[name].status == "failed" for name in roots)
             if good:
-                is_today = self.until is None
+                is_today = self.until is None and self.values["source"] is None  # an export may be an old one
                 self.until = self.until or self._last_day(snapshot)
                 self.marks = gates.passed(snapshot, config.load(), until=self.until, is_today=is_today)
         if good:
