@@ -39,7 +39,7 @@ def daemon(
     if context.invoked_subcommand is not None:
         return
     from workbench.pipeline.jobs import load  # noqa: PLC0415
-    from workbench.pipeline.schedule import Daemon  # noqa: PLC0415
+    from workbench.pipeline.schedule import Daemon, is_alive  # noqa: PLC0415
     from workbench.store.opening import is_for_one_process  # noqa: PLC0415
 
     settings, jobs = config.load(), load(file)
@@ -55,6 +55,9 @@ def daemon(
         signal.signal(name, lambda *_: running.stop())
     if not once:
         typer.echo(f"{len(jobs.jobs)} jobs; Ctrl-C ends. `workbench schedule list` says when each is due.")
+    if once and is_alive(place.control):
+        typer.echo("What is due runs already.")  # cron comes again, and would mail an error each time
+        return
     with config.store_of_children(where):
         running.run(once=once)
 
