@@ -65,13 +65,14 @@ def run(
     from workbench.pipeline.report import make  # noqa: PLC0415
 
     settings = config.load()
+    recipients = _recipients(name, to) if deliver or to else []
     where = resolved(store or settings.store)
     made = make(
         name, dict(map(assignment, set_ or [])), store=where, settings=settings, until=_day(date_), told=typer.echo
     )
     _said(made)
-    if deliver or to:
-        _delivered(made.pins, to)
+    if recipients:
+        _delivered(made.pins, recipients)
 
 
 @report.command("show", epilog="Example: workbench report show weekly_product")
@@ -133,7 +134,8 @@ def deliver(report_id: IdArgument, *, to: ToOption = None) -> None:
     """Send a report that was made; 1 if one of its recipients did not get it."""
     from workbench.reports import pins  # noqa: PLC0415
 
-    _delivered(pins.Pins.read(pins.find(config.resolved(config.load().reports), report_id)), to)
+    made = pins.Pins.read(pins.find(config.resolved(config.load().reports), report_id))
+    _delivered(made, _recipients(made.report, to))
 
 
 def _said(made: Made) -> None:
@@ -143,15 +145,20 @@ def _said(made: Made) -> None:
         raise ReportError(f"{made.pins.report_id} failed: {made.pins.detail}")
 
 
-def _delivered(made: Pins, to: list[str] | None) -> None:
-    from workbench.reports import catalog, deliver, letter  # noqa: PLC0415
+def _recipients(name: str, to: list[str] | None) -> list[str]:
+    """Say who gets a report, before it is made: those who are named here, or those of the catalog."""
+    from workbench.reports import catalog, deliver  # noqa: PLC0415
+
+    found = [deliver.check(each) for each in to] if to else list(catalog.report(name).to)
+    if not found:
+        raise InvalidArgument(f"report {name} has no recipients: name them under `to` in the catalog, or by --to")
+    return found
+
+
+def _delivered(made: Pins, recipients: list[str]) -> None:
+    from workbench.reports import deliver, letter  # noqa: PLC0415
 
     settings = config.load()
-    recipients = [deliver.check(each) for each in to] if to else list(catalog.report(made.report).to)
-    if not recipients:
-        raise InvalidArgument(
-            f"report {made.report} has no recipients: name them under `to` in its catalog, or by --to"
-        )
     folder = config.resolved(settings.reports) / made.report_id
     done = deliver.send(letter.of(made, folder, settings), recipients, settings)
     for each in done:

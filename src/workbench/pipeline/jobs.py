@@ -97,8 +97,8 @@ class Job(BaseModel):
         known = _OPTIONS[self.kind]
         for name, value in self.options.items():
             if name not in known:
-                takes = unknown(name, known) if known else "it takes none"
-                raise ValueError(f"a job of kind {self.kind} has no option {name!r}: {takes}")
+                told = unknown(name, known) if known else f"{name!r}: it takes none"
+                raise ValueError(f"a job of kind {self.kind} has no option {told}")
             if not isinstance(value, known[name]) or (known[name] is int and isinstance(value, bool)):
                 raise ValueError(f"option {name} of kind {self.kind} is a {known[name].__name__}, not {value!r}")
         if self.kind == "report" and not self.options.get("report"):
@@ -161,7 +161,7 @@ class Schedule(BaseModel):
         """
         found = {job.name: job for job in self.jobs}
         if name not in found:
-            raise InvalidArgument(f"no job {name!r}: {unknown(name, found)}")
+            raise InvalidArgument(f"no job {unknown(name, found)}")
         return found[name]
 
 

@@ -124,8 +124,8 @@ class Report(BaseModel):
         """
         for name, value in given.items():
             if name not in self.parameters:
-                takes = unknown(name, self.parameters) if self.parameters else "it takes none"
-                raise InvalidArgument(f"report {self.name} has no parameter {name!r}: {takes}")
+                told = unknown(name, self.parameters) if self.parameters else f"{name!r}: it takes none"
+                raise InvalidArgument(f"report {self.name} has no parameter {told}")
             if fault := self.parameters[name].fault(value):
                 raise InvalidArgument(f"report {self.name}: {name} {fault}")
         chosen = {name: parameter.default for name, parameter in self.parameters.items()} | dict(given)
@@ -174,7 +174,7 @@ def report(name: str) -> Report:
     """
     known = load()
     if name not in known:
-        raise InvalidArgument(f"no report {name!r}: {unknown(name, known)}")
+        raise InvalidArgument(f"no report {unknown(name, known)}")
     return known[name]
 
 
