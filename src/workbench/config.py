@@ -257,16 +257,25 @@ def load(path: Path | None = None) -> Settings:
     file = path or root() / SETTINGS_FILE
     if path is not None and not path.is_file():
         raise InvalidSettings(f"no settings file {path}")
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InvalidSettings(f"cannot read {file}: {error}") from error
-    if not isinstance(values or {}, dict):
+    values = read_yaml(file) or {}
+    if not isinstance(values, dict):
         raise InvalidSettings(f"{file} holds a {type(values).__name__}, not names with values")
     try:
-        return Settings(**{str(name): value for name, value in (values or {}).items()})
+        return Settings(**{str(name): value for name, value in values.items()})
     except ValidationError as error:
         raise InvalidSettings(f"settings ({file}, WORKBENCH_* variables): {_explained(error)}") from error
+
+
+def read_yaml(file: Path, *, otherwise: str = "") -> object:
+    """Return what a YAML file says; what `otherwise` says, where there is no such file.
+
+    Raises:
+        InvalidSettings: It cannot be read, or is no YAML.
+    """
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8") if file.is_file() else otherwise)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InvalidSettings(f"cannot read {file}: {error}") from error
 
 
 def changed(settings: KafkaSettings, given: dict[str, str]) -> KafkaSettings:
@@ -330,11 +339,20 @@ def _secrets(settings: BaseModel) -> set[str]:
 
 
 def _explained(error: ValidationError) -> str:
-    """Name each fault; the offending value is left out, for it may be a secret."""
-    allowed = ", ".join(Settings.model_fields)
+    return explained(error, unknown=f" is no setting (there are {', '.join(Settings.model_fields)})")
+
+
+def explained(error: ValidationError, *, unknown: str, within: str = "") -> str:
+    """Name each fault; the offending value is left out, for it may be a secret.
+
+    Args:
+        error: What a model complains of.
+        unknown: What is said of a name that it does not have.
+        within: Of what the faults are, put before the name of each.
+    """
     faults = []
     for fault in error.errors(include_input=False, include_url=False):
-        name = ".".join(str(part) for part in fault["loc"])
-        unknown = fault["type"] == "extra_forbidden"
-        faults.append(f"{name} is no setting (there are {allowed})" if unknown else f"{name}: {fault['msg']}")
+        name = ".".join(str(part) for part in (*filter(None, [within]), *fault["loc"]))
+        told = ": ".join(filter(None, [name, fault["msg"].removeprefix("Value error, ")]))
+        faults.append(f"{name}{unknown}" if fault["type"] == "extra_forbidden" else told)
     return "; ".join(faults)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from datetime import UTC, datetime
@@ -147,10 +146,12 @@ def _job_run(run_id: str, store: str | None) -> JobRun:
 
 def _words(params: dict[str, object]) -> list[str]:
     """Turn what a run of the pipeline was asked for into the words of its command."""
+    from workbench.pipeline.jobs import assigned  # noqa: PLC0415
+
     asked = {name: params.get(name) for name in ("source", "mapping", "date", "only")}
     values = params.get("values") or {}
     words = ["run", *(f"--{name}={value}" for name, value in asked.items() if value is not None)]
-    words += [f"--set={name}={json.dumps(value)}" for name, value in dict(values).items()]  # type: ignore[call-overload]
+    words += assigned(dict(values))  # type: ignore[call-overload]
     return words + (["--force"] if params.get("force") else [])
 
 

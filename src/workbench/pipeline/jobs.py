@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from importlib import resources
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from workbench import config
@@ -105,7 +105,7 @@ class Job(BaseModel):
             raise ValueError("a job of kind report names it: options: {report: weekly_product}")
         return self
 
-    @property
+    @cached_property
     def cron(self) -> Cron:
         """When it is due."""
         return Cron.parsed(self.schedule, zone(self.timezone))
@@ -123,7 +123,7 @@ class Job(BaseModel):
                 words += ["--", *map(str, value)]
             elif isinstance(value, dict):
                 at = len(_WORDS[self.kind])  # before the `--` of what is no option
-                words[at:at] = [f"--set={key}={json.dumps(each)}" for key, each in value.items()]
+                words[at:at] = assigned(value)
             else:
                 words.append(f"--{name}={value}")
         return words
@@ -136,6 +136,11 @@ class Job(BaseModel):
     def missed(self, since: datetime, now: datetime) -> list[datetime]:
         """Return the instants after `since`, up to now, at which it was due."""
         return self.cron.between(since, now)
+
+
+def assigned(values: Mapping[str, object]) -> list[str]:
+    """Write values as the words by which a command is given them; each value is JSON, which is YAML."""
+    return [f"--set={name}={json.dumps(value)}" for name, value in values.items()]
 
 
 class Schedule(BaseModel):
@@ -178,13 +183,8 @@ def load(path: Path | None = None, *, timezone: str | None = None) -> Schedule:
     own = path or config.resolved(config.load().schedule)
     if path is not None and not path.is_file():
         raise InvalidSettings(f"no schedule {path}")
-    try:
-        text = own.read_text(encoding="utf-8") if own.is_file() else _shipped()
-        told = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InvalidSettings(f"cannot read {own}: {error}") from error
     zone_name = timezone or config.load().timezone
-    found = parsed(told, name=str(own), timezone=zone_name)
+    found = parsed(config.read_yaml(own, otherwise=_shipped()), name=str(own), timezone=zone_name)
     return found.model_copy(update={"jobs": (*found.jobs, *_of_reports(found, zone_name))})
 
 
@@ -210,29 +210,26 @@ def parsed(told: object, *, name: str, timezone: str) -> Schedule:
     if not isinstance(told, dict) or not isinstance(told.get("jobs"), dict):
         raise InvalidSettings(f"{name} must hold `jobs:`, each by its name")
     defaults = {"timezone": told.get("timezone", timezone)}
-    given: Mapping[object, object] = told["jobs"]
-    jobs = [
-        {"name": str(key)} | (defaults | job if isinstance(job, dict) else {"kind": job, **defaults})
-        for key, job in given.items()
-    ]
+    jobs, faults = list[Job](), list[str]()
+    for key, given in told["jobs"].items():
+        try:
+            jobs.append(
+                Job(**{"name": str(key), **defaults, **(given if isinstance(given, dict) else {"kind": given})})
+            )
+        except ValidationError as error:
+            faults.append(config.explained(error, unknown=_UNKNOWN, within=str(key)))
+        except TypeError as error:
+            faults.append(f"{key}: {error}")
     rest = {key: value for key, value in told.items() if key not in {"jobs", "timezone"}}
     try:
-        return Schedule(jobs=jobs, **rest)  # type: ignore[arg-type]
-    except (ValidationError, TypeError) as error:
-        raise InvalidSettings(f"{name}: {_explained(error, jobs)}") from error
-
-
-def _explained(error: ValidationError | TypeError, jobs: list[dict[str, Any]]) -> str:
-    if isinstance(error, TypeError):
-        return str(error)
-    faults = []
-    for fault in error.errors(include_input=False, include_url=False):
-        place = [str(part) for part in fault["loc"]]
-        if len(place) > 1 and place[0] == "jobs":
-            place[:2] = [str(jobs[int(place[1])]["name"])]
-        extra = f" is not known; a job has {', '.join(Job.model_fields)}" if fault["type"] == "extra_forbidden" else ""
-        faults.append(".".join(place) + (extra or f": {fault['msg'].removeprefix('Value error, ')}"))
-    return "; ".join(faults)
+        schedule = Schedule(jobs=tuple(jobs), **rest)
+    except ValidationError as error:
+        faults.append(config.explained(error, unknown=" is not known"))
+    except TypeError as error:
+        faults.append(str(error))
+    if faults:
+        raise InvalidSettings(f"{name}: {'; '.join(faults)}")
+    return schedule
 
 
 def _shipped() -> str:
@@ -246,4 +243,4 @@ def _checked(look: Any) -> None:  # noqa: ANN401 - a function without arguments
         raise ValueError(str(error)) from error
 
 
-KINDS: Final = get_args(Kind)
+_UNKNOWN: Final = f" is not known; a job has {', '.join(Job.model_fields)}"

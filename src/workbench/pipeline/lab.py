@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
 import shlex
 import subprocess
 import sys
@@ -16,7 +15,9 @@ from workbench import config
 from workbench.errors import InvalidArgument, InvalidSettings, WorkbenchError
 from workbench.metrics.arguments import zone
 from workbench.pipeline.cron import Cron
+from workbench.pipeline.jobs import assigned
 from workbench.reports import catalog, deliver
+from workbench.reports.render import write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,13 +104,9 @@ def run_now(name: str, values: Mapping[str, object]) -> str:
         WorkbenchError: It failed; with what it said.
     """
     chosen = catalog.report(name).values(values)
-    sets = [
-        f"--set={key}={yaml.safe_dump(value, default_flow_style=True, width=10**6).splitlines()[0]}"
-        for key, value in chosen.items()
-    ]
     done = subprocess.run(  # noqa: S603 - our own command, its words checked
-        [sys.executable, "-m", "workbench", "report", "run", *sets, "--", name],
-        capture_output=True, text=True, cwd=config.root(), timeout=PATIENCE_SECONDS, check=False, env={**os.environ},
+        [sys.executable, "-m", "workbench", "report", "run", *assigned(chosen), "--", name],
+        capture_output=True, text=True, cwd=config.root(), timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     told = config.masked((done.stdout + done.stderr).strip(), config.load())
     if done.returncode:
@@ -127,8 +124,8 @@ def scheduled(name: str, *, schedule: str | None, to: tuple[str, ...], values: M
         InvalidSettings: The catalog cannot be used.
     """
     file = config.resolved(config.load().catalog)
-    catalog.load()  # what is there must be sound before it is changed
-    told = yaml.safe_load(file.read_text(encoding="utf-8") if file.is_file() else catalog.shipped())
+    told: Any = config.read_yaml(file, otherwise=catalog.shipped())
+    catalog.parsed(told, name=str(file))  # what is there must be sound before it is changed
     if name not in told["reports"]:
         raise InvalidSettings(f"{file} has no report {name!r}")
     entry = told["reports"][name]
@@ -136,13 +133,8 @@ def scheduled(name: str, *, schedule: str | None, to: tuple[str, ...], values: M
     entry["schedule"] = schedule
     for key, value in values.items():
         entry["parameters"][key]["default"] = value
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    partial.write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    try:
-        catalog.load(partial)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+    catalog.parsed(told, name=str(file))
+    write(file, yaml.safe_dump(told, sort_keys=False, allow_unicode=True))
     return file
 
 

@@ -6,7 +6,6 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from workbench import config
@@ -151,18 +150,27 @@ def load(path: Path | None = None) -> dict[str, Report]:
     own = path or config.resolved(config.load().catalog)
     if path is not None and not path.is_file():
         raise InvalidSettings(f"no catalog {path}")
-    try:
-        told = yaml.safe_load(own.read_text(encoding="utf-8") if own.is_file() else shipped())
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InvalidSettings(f"cannot read {own}: {error}") from error
+    return parsed(config.read_yaml(own, otherwise=shipped()), name=str(own))
+
+
+def parsed(told: object, *, name: str) -> dict[str, Report]:
+    """Check what a file of the name says.
+
+    Raises:
+        InvalidSettings: It says what cannot be done.
+    """
     if not isinstance(told, dict) or set(told) != {"reports"} or not isinstance(told["reports"], dict):
-        raise InvalidSettings(f"{own} must hold `reports:`, each by its name, and nothing else")
+        raise InvalidSettings(f"{name} must hold `reports:`, each by its name, and nothing else")
     found = {}
-    for name, given in told["reports"].items():
+    for each, given in told["reports"].items():
         try:
-            found[str(name)] = Report(name=name, **given)
-        except (ValidationError, TypeError) as error:
-            raise InvalidSettings(f"{own}: report {name!r}: {_explained(error)}") from error
+            found[str(each)] = Report(name=each, **given)
+        except ValidationError as error:
+            raise InvalidSettings(
+                f"{name}: report {each!r}: {config.explained(error, unknown=' is not known')}"
+            ) from error
+        except TypeError as error:
+            raise InvalidSettings(f"{name}: report {each!r}: {error}") from error
     return found
 
 
@@ -181,15 +189,3 @@ def report(name: str) -> Report:
 def shipped() -> str:
     """Return the catalog that comes along."""
     return (resources.files("workbench.reports") / "reports.yaml").read_text(encoding="utf-8")
-
-
-def _explained(error: ValidationError | TypeError) -> str:
-    if isinstance(error, TypeError):
-        return str(error)
-    faults = []
-    for fault in error.errors(include_input=False, include_url=False):
-        name = ".".join(str(part) for part in fault["loc"] if part != "__root__")
-        extra = fault["type"] == "extra_forbidden"
-        told = "is not known" if extra else fault["msg"].removeprefix("Value error, ")
-        faults.append(f"{name} {told}".strip())
-    return "; ".join(faults)
