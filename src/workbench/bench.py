@@ -275,8 +275,7 @@ class Bench(ModelQuestions):
 
     def data_quality(self, **options: Any) -> quality.DataQuality:  # noqa: ANN401 - as the question has them
         """Look whether the last full day is as the days before it, by the bounds of the settings; see `quality`."""
-        bounds = self.settings.quality.model_dump(exclude={"stop"})
-        return quality.data_quality(self.snapshot, **{"tz": self._tz, **bounds, **options})
+        return quality.data_quality(self.snapshot, **{"tz": self._tz, **self.settings.quality.bounds, **options})
 
     def spending(self, **options: Any) -> spendings.CohortSpending:  # noqa: ANN401 - as the question has them
         """Add up what people spent, by the month in which they came; see `metrics.spending.spending`."""

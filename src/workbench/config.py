@@ -101,6 +101,11 @@ class QualitySettings(BaseModel):
     duplicates: float = Field(default=0.05, ge=0, le=1)
     stop: tuple[Literal["volume", "freshness", "nulls", "new_types", "duplicates"], ...] = ()
 
+    @property
+    def bounds(self) -> dict[str, float]:
+        """From where on a day is odd, as the question takes it."""
+        return self.model_dump(exclude={"stop"})
+
 
 class DeliverySettings(BaseModel):
     """How mail is sent, and which hosts of one's own network may be told. Secrets are never printed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -15,6 +15,7 @@ from workbench.cli.live import health_lines
 from workbench.cli.send import send_community
 from workbench.cli.show import columns
 from workbench.errors import InvalidArgument, SourceError, StoreCorrupt
+from workbench.metrics.arguments import day
 from workbench.store.lake import LakeStore
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def simulate(
 
     from workbench.simulate import write  # noqa: PLC0415
 
-    end = {} if until is None else {"until": _day(until)}
+    end = {} if until is None else {"until": day(until)}
     with tqdm(total=days, unit="day", desc=f"simulating {out.name}", disable=None) as bar:
         made = write(config.resolved(out), users=users, days=days, seed=seed, progress=lambda *_: bar.update(), **end)
     typer.echo(
@@ -262,10 +263,3 @@ def show_config() -> None:
     told = {name: config.masked(str(getattr(settings, name)), settings) for name in fields}
     rows = [(name, told[name], field.description or "") for name, field in fields.items()]
     typer.echo(columns(("setting", "value", "meaning"), rows))
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidArgument(f"{text!r} is no day; write it as 2026-11-23") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,7 @@ from workbench.cli.jobs import assignment
 from workbench.cli.lakes import StoreOption  # noqa: TC001 - read at run time, for the options
 from workbench.cli.show import columns
 from workbench.errors import DeliveryError, InvalidArgument, ReportError
+from workbench.metrics.arguments import day
 from workbench.store.opening import resolved
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ def run(
     settings = config.load()
     recipients = _recipients(name, to) if deliver or to else []
     where = resolved(store or settings.store)
-    made = make(
-        name, dict(map(assignment, set_ or [])), store=where, settings=settings, until=_day(date_), told=typer.echo
-    )
+    values, until = dict(map(assignment, set_ or [])), None if date_ is None else day(date_)
+    made = make(name, values, store=where, settings=settings, until=until, told=typer.echo)
     _said(made)
     if recipients:
         _delivered(made.pins, recipients)
@@ -165,10 +164,3 @@ def _delivered(made: Pins, recipients: list[str]) -> None:
         typer.echo(f"{each.to} {each.status} {each.detail}".rstrip())
     if failed := [each.to for each in done if each.status != "delivered"]:
         raise DeliveryError(f"{len(failed)} of {len(done)} recipients did not get it: {', '.join(failed)}")
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidArgument(f"{text!r} is no day; write it as 2026-11-23") from error

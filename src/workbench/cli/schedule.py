@@ -84,7 +84,7 @@ def check(*, file: FileOption = None) -> None:
     typer.echo(f"{len(_load(file).jobs)} jobs, all of them can be run.")
 
 
-@schedule.command("now", epilog="Example: workbench schedule now weekly-product")
+@schedule.command("now", epilog="Example: workbench schedule now weekly_product")
 def now(
     name: Annotated[str, typer.Argument(metavar="JOB", help="Which job.")],
     *,

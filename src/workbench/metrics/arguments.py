@@ -87,6 +87,18 @@ def instant(value: str | date | datetime, tz: str = "UTC", *, name: str = "insta
         raise InvalidArgument(f"{name} is outside of the calendar, got {value!r}") from error
 
 
+def day(text: object) -> date:
+    """Read a day.
+
+    >>> day("2026-11-23")
+    datetime.date(2026, 11, 23)
+    """
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError as error:
+        raise InvalidArgument(f"{text!r} is no day; write it as 2026-11-23") from error
+
+
 def _parsed_instant(value: str, name: str) -> datetime:
     try:
         return datetime.fromisoformat(value.strip())

@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.charts.spec import Bars, Chart
 from workbench.errors import NotEnoughData
-from workbench.metrics import arguments, queries
+from workbench.metrics import arguments, queries, series
 from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
@@ -141,10 +141,10 @@ _NONE: Final = float("nan")
 def _end(snapshot: Snapshot, until: str | date | None, tz: str) -> datetime:
     if until is not None:
         return arguments.instant(until, tz, name="until")
-    [row] = snapshot.query("SELECT max(occurred_at) AS last_at FROM events", {}).to_pylist()
-    if row["last_at"] is None:
+    newest = series.last_event(snapshot)
+    if newest is None:
         raise NotEnoughData("there are no events to look at")
-    local = row["last_at"].astimezone(arguments.zone(tz))
+    local = newest.astimezone(arguments.zone(tz))
     return datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), local.tzinfo).astimezone(UTC)
 
 

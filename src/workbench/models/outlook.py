@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,20 @@ from workbench.charts.spec import Bars, Chart
 from workbench.errors import NotEnoughData
 from workbench.models.features import features
 from workbench.models.purchasing import fit_bg_nbd, fit_gamma_gamma, rfm
-from workbench.models.spending import YEAR_DAYS
+from workbench.models.spending import Spending
 from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from numpy.typing import NDArray
+
+    from workbench.models.purchasing import BgNbd
     from workbench.store.base import Snapshot
 
 RESAMPLES: Final = 40
 GROUPS: Final = 5
+_COLUMNS: Final = ["group", "customers", "alive", "expected_purchases", "ltv", "total_usd", "ci_low", "ci_high"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,51 +92,59 @@ def purchase_outlook(
     definition = OutlookDefinition(cutoff=cutoff, days=days, discount=discount, seed=seed, people=snapshot.people)
     X = features(snapshot, cutoff).X
     X = X[(X["purchase_days"] > 0) & (X["spend_usd"] > 0)]
-    told = {"sql": "", "definition": definition, "data_version": snapshot.data_version}
+    told: dict[str, Any] = {"sql": "", "definition": definition, "data_version": snapshot.data_version}
     try:
-        found = _expected(X, X, definition)
-        totals = _drawn_again(X, found, definition)
+        found = _expected(X, definition)
+        totals = _drawn_again(X, found["group"].to_numpy(), definition)
     except NotEnoughData as error:
-        return PurchaseOutlook(frame=_groups(found=None, totals=None), why=str(error), **told)  # type: ignore[arg-type]
-    whole = totals.sum(axis=1)
-    low, high = np.quantile(whole, [0.05, 0.95])
+        return PurchaseOutlook(frame=pd.DataFrame(columns=_COLUMNS), why=str(error), **told)
+    low, high = np.quantile(totals.sum(axis=1), [0.05, 0.95])
     total = (float(found["usd"].sum()), float(low), float(high))
-    return PurchaseOutlook(frame=_groups(found, totals), total=total, **told)  # type: ignore[arg-type]
+    return PurchaseOutlook(frame=_groups(found, totals), total=total, **told)
 
 
-def _expected(learn: pd.DataFrame, people: pd.DataFrame, asked: OutlookDefinition) -> pd.DataFrame:
-    """Learn from some customers, and say of others what is to be expected."""
-    buying = fit_bg_nbd(*rfm(learn))
-    paying = fit_gamma_gamma(learn["purchase_days"], learn["spend_usd"] / learn["purchase_days"])
-    known, bought = rfm(people), people["purchase_days"].to_numpy()
-    purchases = buying.expected_purchases(asked.days, *known)
-    each = paying.expected_value(bought, people["spend_usd"].to_numpy() / bought)
-    worth = (1 + asked.discount) ** (-asked.days / 2 / YEAR_DAYS)  # spread evenly, half lies behind
-    frame = pd.DataFrame({"purchases": purchases, "usd": purchases * each * worth, "alive": buying.alive(*known)})
+def _fitted(customers: pd.DataFrame, asked: OutlookDefinition) -> tuple[BgNbd, Spending]:
+    """Learn from customers when they buy, and what they will spend."""
+    buying = fit_bg_nbd(*rfm(customers))
+    paying = fit_gamma_gamma(customers["purchase_days"], customers["spend_usd"] / customers["purchase_days"])
+    return buying, Spending(
+        buying=buying,
+        paying=paying,
+        newcomers_usd=0.0,
+        buyers_usd=0.0,
+        horizon_days=asked.days,
+        discount=asked.discount,
+    )
+
+
+def _expected(X: pd.DataFrame, asked: OutlookDefinition) -> pd.DataFrame:
+    """Say what is to be expected of each customer, and in which fifth of them that puts them."""
+    buying, spending = _fitted(X, asked)
+    known, usd = rfm(X), spending.predict(X).to_numpy()
+    frame = pd.DataFrame(
+        {"purchases": buying.expected_purchases(asked.days, *known), "usd": usd, "alive": buying.alive(*known)}
+    )
     order = frame["usd"].rank(method="first")
     return frame.assign(group=np.ceil(order * GROUPS / len(frame)).astype(int))
 
 
-def _drawn_again(X: pd.DataFrame, found: pd.DataFrame, asked: OutlookDefinition) -> np.ndarray:
+def _drawn_again(X: pd.DataFrame, group: NDArray[np.int64], asked: OutlookDefinition) -> NDArray[np.float64]:
     """Return the totals of each fifth, from models fitted to customers drawn again, who are then the customers."""
     rng, totals = np.random.default_rng(asked.seed), []
     for _ in range(RESAMPLES):
         rows = rng.integers(0, len(X), len(X))
+        drawn = X.iloc[rows]
         try:
-            again = _expected(X.iloc[rows], X.iloc[rows], asked)
+            usd = _fitted(drawn, asked)[1].predict(drawn)
         except NotEnoughData:  # nobody who was drawn bought twice
             continue
-        own = again.assign(group=found["group"].to_numpy()[rows]).groupby("group")["usd"].sum()
-        totals.append(own.reindex(range(1, GROUPS + 1), fill_value=0.0))
+        totals.append(np.bincount(group[rows], weights=usd, minlength=GROUPS + 1)[1:])
     if len(totals) < RESAMPLES // 2:
         raise NotEnoughData(f"there are {len(X)} customers, of whom too few bought twice to say how sure that is")
     return np.array(totals)
 
 
-def _groups(found: pd.DataFrame | None, totals: np.ndarray | None) -> pd.DataFrame:
-    columns = ["group", "customers", "alive", "expected_purchases", "ltv", "total_usd", "ci_low", "ci_high"]
-    if found is None or totals is None:
-        return pd.DataFrame(columns=columns)
+def _groups(found: pd.DataFrame, totals: NDArray[np.float64]) -> pd.DataFrame:
     grouped = found.groupby("group")
     low, high = np.quantile(totals, [0.05, 0.95], axis=0)
     frame = pd.DataFrame(
@@ -143,4 +155,4 @@ def _groups(found: pd.DataFrame | None, totals: np.ndarray | None) -> pd.DataFra
         }
     ).reset_index()  # fmt: skip
     at = frame["group"].to_numpy() - 1
-    return frame.assign(ci_low=low[at], ci_high=high[at])[columns]
+    return frame.assign(ci_low=low[at], ci_high=high[at])[_COLUMNS]

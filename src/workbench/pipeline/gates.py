@@ -31,10 +31,9 @@ def passed(snapshot: Snapshot, settings: Settings, *, until: date, is_today: boo
     Raises:
         QualityError: A check that is to stop runs found something odd.
     """
-    bounds = settings.quality.model_dump(exclude={"stop"})
     now = datetime.now(UTC).isoformat() if is_today else str(until)
     try:
-        found = data_quality(snapshot, until=str(until), now=now, tz=settings.timezone, **bounds)
+        found = data_quality(snapshot, until=str(until), now=now, tz=settings.timezone, **settings.quality.bounds)
     except NotEnoughData:  # no day to look at
         return ""
     if stopping := _told(found, only=settings.quality.stop):

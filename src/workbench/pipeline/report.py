@@ -7,7 +7,7 @@ import secrets
 from contextlib import chdir, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import nbformat
 import papermill
@@ -183,7 +183,7 @@ def _published(report: Report, made: Pins, folder: Path, settings: Settings, tol
             except ReportError as error:
                 faults.append(str(error))
     made = replace(made, files=tuple(files))
-    write(folder / pins.FILE, config.masked(_json(asdict(made)), settings))
+    write(folder / pins.FILE, config.masked(json.dumps(asdict(made), indent=1, default=str), settings))
     shown = Page(file=page.name, title=made.title, status=made.status, seconds=_seconds(made))
     publish(
         folder.parent,
@@ -219,10 +219,6 @@ def _tiles(report: Report, folder: Path) -> list[str]:
 
 def _seconds(made: Pins) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(made.made_at)) / timedelta(seconds=1)
-
-
-def _json(value: Any) -> str:  # noqa: ANN401
-    return json.dumps(value, indent=1, default=str)
 
 
 def again(report_id: str, *, store: str, settings: Settings, told: Callable[[str], object] = lambda _: None) -> Made:

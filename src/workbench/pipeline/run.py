@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from workbench import config
 from workbench.errors import InvalidArgument, NotEnoughData, PipelineError
+from workbench.metrics.arguments import day
 from workbench.pipeline import gates, stamps
 from workbench.pipeline.build import Pipeline, defaults
 from workbench.pipeline.crew import Crew
@@ -111,7 +112,8 @@ class _Run:
         timezone: str,
         progress: Callable[[Collection[TaskRun]], None],
     ) -> None:
-        source, self.until = asked["source"], _day(asked["date"])
+        source, date = asked["source"], asked["date"]
+        self.until = None if date is None else day(date)
         self.folders, self.timezone, self.progress = folders, timezone, progress
         self.products = Path(folders.products)
         self.made_by = {"code": stamps.code(), "settings": stamps.settings()}
@@ -270,13 +272,6 @@ class _Run:
 
     def _shown(self, task: TaskRun) -> Path:
         return self._partial(task.task) if task.status == "failed" else self.pipeline.notebook(task.task)
-
-
-def _day(text: object) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(str(text))
-    except ValueError as error:
-        raise InvalidArgument(f"{text!r} is no day; write it as 2026-11-23") from error
 
 
 @contextmanager

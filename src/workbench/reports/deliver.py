@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from workbench import config
@@ -51,7 +51,7 @@ class Delivery:
 
     to: str
     status: str
-    detail: str = field(default="")
+    detail: str = ""
 
 
 def check(address: str) -> str:

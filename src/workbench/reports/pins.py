@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -161,8 +160,3 @@ def listed(reports: Path) -> list[Pins]:
     """Return the reports that were made, the newest first."""
     found = [Pins.read(file.parent) for file in reports.glob(f"*/{FILE}")]
     return sorted(found, key=lambda pins: pins.made_at, reverse=True)
-
-
-def instant(text: str) -> datetime:
-    """Return when something was made."""
-    return datetime.fromisoformat(text)
