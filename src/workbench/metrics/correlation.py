@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.charts.formats import number
 from workbench.charts.spec import Chart, Grid
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, intervals, sequences
+from workbench.metrics import arguments, intervals, pushdown, sequences
 from workbench.metrics.calendars import calendar
 from workbench.metrics.messages import MESSAGES
 from workbench.metrics.plain import Codes, Plain
@@ -145,19 +145,11 @@ def platform_correlation(
         ("place", Codes("platform", {name: place for place, name in enumerate(platforms)}, -1, wanted=True)),
         ("message", Codes("event_type", dict.fromkeys(MESSAGES, 1))),
     ]
-    plain = Plain.within(span, codes)
-    parts = (
-        sequences.by_group(snapshot, sql, params, lambda rows: _part(rows, days, len(platforms)), plain=plain)
-        if platforms
-        else []
-    )
-    none, nothing = np.array([], dtype=np.int64), np.zeros((len(days.days), len(platforms)), dtype=np.int64)
-    keys, used = (
-        np.concatenate([none, *(part[0] for part in parts)]),
-        np.concatenate([none, *(part[1] for part in parts)]),
-    )
-    messages = np.asarray(np.sum([nothing, *(part[2] for part in parts)], axis=0), dtype=np.int64)
-    events = np.asarray(np.sum([nothing, *(part[3] for part in parts)], axis=0), dtype=np.int64)
+    if snapshot.engine == "clickhouse":
+        keys, used, messages, events = pushdown.platforms(snapshot, sql, params, days, len(platforms))
+    else:
+        plain = Plain.within(span, codes)
+        keys, used, messages, events = _walked(snapshot, (sql, params, plain), days, len(platforms))
     rows = [_pair(platforms, pair, used, (messages, events)) for pair in combinations(range(len(platforms)), 2)]
     frame = pd.DataFrame([row for row in rows if row[2]], columns=list(_COLUMNS)).astype(_COLUMNS)
     return PlatformCorrelation(
@@ -171,12 +163,25 @@ def platform_correlation(
     )
 
 
-def _part(rows: Runs, days: Calendar, platforms: int) -> tuple[NDArray[np.int64], ...]:
+_Counted: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]"
+"""Per person `user_key` and a bit per platform they used; per day and platform the messages, and the events."""
+
+
+def _walked(
+    snapshot: Snapshot, asked: tuple[str, dict[str, object], Plain], days: Calendar, platforms: int
+) -> _Counted:
+    """Walk over the rows of people."""
     from workbench.metrics.kernels.pairs import pairs  # noqa: PLC0415 - loads Numba
 
-    return pairs(
-        rows.user_key, rows.runs, rows.at, rows.columns["place"], rows.columns["message"], days.edges, platforms
-    )
+    def work(rows: Runs) -> _Counted:
+        place, message = rows.columns["place"], rows.columns["message"]
+        return pairs(rows.user_key, rows.runs, rows.at, place, message, days.edges, platforms)
+
+    sql, params, plain = asked
+    parts = sequences.by_group(snapshot, sql, params, work, plain=plain)
+    keys, used = (np.concatenate([part[column] for part in parts]) for column in (0, 1))
+    messages, events = (np.sum([part[column] for part in parts], axis=0) for column in (2, 3))
+    return keys, used, messages, events
 
 
 def _pair(

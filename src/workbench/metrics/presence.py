@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
-from workbench.metrics import sequences
+from workbench.metrics import pushdown, sequences
 from workbench.metrics.breakdowns import breakdown
 from workbench.metrics.calendars import calendar, micros
-from workbench.metrics.plain import Codes, Plain
+from workbench.metrics.plain import Codes, Plain, array
 from workbench.metrics.sequences import Runs
 from workbench.metrics.steps import Step, conditions, seen
 from workbench.metrics.words import words
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.metrics.arguments import Span
+    from workbench.metrics.breakdowns import Breakdown
     from workbench.metrics.calendars import Calendar, Period
     from workbench.store.base import Snapshot
 
@@ -89,6 +91,10 @@ def found(
     codes += [("segment", split.codes)] if split.codes else []
     places = {name: place for place, name in enumerate(split.names)}
 
+    if snapshot.engine == "clickhouse":
+        table, sql = pushdown.presence(snapshot, sql, bound | dict(split.params), periods, span, by=by is not None)
+        return Found(periods, _by_segment(table, split, periods, by=by is not None), sql)
+
     def work(rows: Runs) -> dict[str, Presence]:
         if not by:
             return {"": _presence(rows, periods, span)}
@@ -99,6 +105,22 @@ def found(
     parts = sequences.by_group(snapshot, sql, bound | dict(split.params), work, plain=plain)
     joined = {name: _joined([part[name] for part in parts]) for name in split.names}
     return Found(periods, {name: there for name, there in joined.items() if len(there.user_key) or not by}, sql)
+
+
+def _by_segment(table: pa.Table, split: Breakdown, periods: Calendar, *, by: bool) -> dict[str, Presence]:
+    """Make of each segment's people their presence, from which periods each was there in."""
+    from workbench.metrics.kernels import presence as kernel  # noqa: PLC0415 - loads Numba
+
+    places = split.places(array(table["segment"])) if by else np.zeros(table.num_rows, dtype=np.int64)
+    found = {}
+    for place, name in enumerate(split.names):
+        mine = table.filter(pa.array(places == place)) if by else table
+        if mine.num_rows or not by:
+            (firsts, numbers), (_, events) = (pushdown.ragged(mine[each]) for each in ("periods", "events"))
+            found[name] = Presence(
+                array(mine["user_key"]), *kernel.gathered(firsts, numbers, events, len(periods.days))
+            )
+    return found
 
 
 def _of(rows: Runs, mine: NDArray[np.bool_]) -> Runs:

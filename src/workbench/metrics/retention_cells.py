@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from workbench.errors import InvalidArgument
-from workbench.metrics import breakdowns, intervals, sequences
+from workbench.metrics import breakdowns, intervals, pushdown, sequences
 from workbench.metrics.arguments import Span
 from workbench.metrics.calendars import Calendar, micros
-from workbench.metrics.plain import Codes, Plain
+from workbench.metrics.plain import Codes, Plain, array
 from workbench.metrics.retention_definition import ROLLING, RetentionDefinition
 from workbench.metrics.steps import conditions
 from workbench.metrics.words import words
@@ -99,12 +100,16 @@ def found(snapshot: Snapshot, asked: RetentionDefinition, periods: Calendar) -> 
         f" WHERE {wanted}"
     )
     params = bound | dict(split.params)
+    if snapshot.engine == "clickhouse" and _is_simple(asked):
+        table, sql = pushdown.returns(snapshot, sql, params, periods, by=asked.by is not None)
+        entries = _gathered(table, asked, periods)
+        return replace(entries, segment=split.places(entries.segment)), split.names, sql
     parts = sequences.by_group(
         snapshot, sql, params, lambda rows: _part(rows, asked, periods), plain=_plain(asked, split.codes)
     )
     columns = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Returns)}
     entries = Returns(**columns)
-    return Returns(entries.user_key, entries.cohort, split.places(entries.segment), entries.came), split.names, sql
+    return replace(entries, segment=split.places(entries.segment)), split.names, sql
 
 
 def _plain(asked: RetentionDefinition, segment: Codes | None) -> Plain | None:
@@ -117,6 +122,23 @@ def _plain(asked: RetentionDefinition, segment: Codes | None) -> Plain | None:
         bits[asked.returns.event] = bits.get(asked.returns.event, 0) | 2
     codes = [("bits", Codes("event_type", bits, other, wanted=asked.returns is not None))]
     return Plain(micros(asked.now), codes=[*codes, *([("segment", segment)] if segment else [])])
+
+
+def _is_simple(asked: RetentionDefinition) -> bool:
+    """Say whether it matters only in which periods a person did anything, once it is known when they started first."""
+    return asked.returns is None and asked.clock == "calendar" and asked.cohort == "first"
+
+
+def _gathered(table: pa.Table, asked: RetentionDefinition, periods: Calendar) -> Returns:
+    from workbench.metrics.kernels.returns import gathered  # noqa: PLC0415 - loads Numba
+
+    bounds = Span(since=asked.since, until=asked.until, now=asked.now).entries()
+    started = array(table["started"])
+    mine = (started >= micros(bounds["since"])) & (started < micros(bounds["until"]))
+    table, started = table.filter(pa.array(mine)), started[mine]
+    cohort = np.searchsorted(periods.edges, started, side="right") - 1
+    came = gathered(cohort, *pushdown.ragged(table["periods"]), begun(asked, periods, 0))
+    return Returns(array(table["user_key"]), cohort, array(table["segment"]).astype(np.int64), came)
 
 
 def _part(rows: Runs, asked: RetentionDefinition, periods: Calendar) -> Returns:

@@ -7,7 +7,7 @@ into order and given to a kernel, some parts side by side.
 from __future__ import annotations
 
 import os
-import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -17,7 +17,8 @@ import numpy as np
 from workbench.metrics.plain import AT, KEY, Column, Plain, array, plain_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -27,6 +28,12 @@ Result = TypeVar("Result")
 
 AT_ONCE: Final = min(max(2, os.cpu_count() or 1), 4)
 """Parts that kernels work on side by side, each in one thread; more would need more memory at once."""
+
+PIECE_ROWS: Final = 1_500_000
+"""About how many rows a database is asked for at once."""
+
+FEW_ROWS: Final = 250_000
+"""Fewer are not worth another question; until then there are four, to be worked on while the next one is answered."""
 
 MOST_RUNS: Final = 100
 """Sorted runs that rows are merged from; of more, as a store that keeps no order gives them, they are sorted."""
@@ -109,21 +116,41 @@ def _by_part(
     asked: tuple[str, Mapping[str, object], Plain | None],
     work: Callable[[dict[str, Column]], Result],
 ) -> list[Result]:
-    """Work on some parts side by side; a database is asked for one at a time, as it has threads of its own."""
+    """Work on some parts side by side."""
     sql, params, wanted = asked
-    turn = threading.Lock()
 
-    def part(number: int) -> Result:
-        columns = None if wanted is None else plain_rows(snapshot, wanted, part=number)
-        if columns is None:
-            with turn:
-                table = snapshot.query(sql, params, part=number)
-            columns = {name: array(table[name]) for name in table.column_names}
-            del table
-        return work(columns)
+    def read(part: int) -> Result | None:
+        columns = None if wanted is None else plain_rows(snapshot, wanted, part=part)
+        return None if columns is None else work(columns)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(part, range(snapshot.parts)))
+        found = [each for each in pool.map(read, range(snapshot.parts)) if each is not None]
+        if len(found) == snapshot.parts:
+            return found
+        return [each.result() for each in _asked(snapshot, sql, params, lambda rows: pool.submit(work, rows))]
+
+
+def _asked(
+    snapshot: Snapshot, sql: str, params: Mapping[str, object], work: Callable[[dict[str, Column]], Future[Result]]
+) -> Iterator[Future[Result]]:
+    """Ask a database, which has threads of its own, for one part after the other, and for small ones at once.
+
+    How large they are is told by the first. No more than a few wait to be worked on, for each takes memory.
+    """
+    start, size = 0, 1
+    waiting: deque[Future[Result]] = deque()
+    while start < snapshot.parts:
+        table = snapshot.query(sql, params, part=range(start, min(start + size, snapshot.parts)))
+        waiting.append(work({name: array(table[name]) for name in table.column_names}))
+        if start == 0:
+            rows = snapshot.parts * table.num_rows
+            pieces = max(rows / PIECE_ROWS, min(rows / FEW_ROWS, 4), 1)
+            size, start = max(1, int(snapshot.parts / pieces)), 1
+        else:
+            start += size
+        if len(waiting) > AT_ONCE:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def grouped(columns: dict[str, Column]) -> Runs:

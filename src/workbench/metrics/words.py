@@ -144,11 +144,11 @@ class ClickHouse:
 
     def one_of(self, value: str, among: str) -> str:
         """See `Words`."""
-        return f"has({among}, {value})"
+        return f"ifNull({value} IN {among}, false)"
 
     def place(self, value: str, among: str) -> str:
         """See `Words`."""
-        return f"toInt64(indexOf({among}, {value}))"
+        return f"toInt64(ifNull(transform({value}, {among}, arrayEnumerate({among}), 0), 0))"
 
     def property(self, key: str) -> str:
         """See `Words`."""

@@ -97,7 +97,9 @@ class Snapshot(Protocol):
             One row per event, in a few runs each sorted by `user_key`; `None` from a store whose `query` is as quick.
         """
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
+    def query(
+        self, sql: str, params: Mapping[str, object] | None = None, *, part: int | range | None = None
+    ) -> pa.Table:
         """Run one SELECT over the view `events`.
 
         `events` has one row per event (the columns of `STORED_EVENT`, each `event_id` once), in no
@@ -106,7 +108,7 @@ class Snapshot(Protocol):
         Args:
             sql: The statement in the words of `engine`, with `$name` for each value.
             params: The values, bound and never formatted in.
-            part: See only the events of the people in this part, 0-based.
+            part: See only the events of the people in this part, 0-based, or in these.
 
         Raises:
             StoreCorrupt: A file of the version is missing or unreadable.

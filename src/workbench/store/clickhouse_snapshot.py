@@ -80,17 +80,20 @@ class ClickHouseSnapshot:
     def scan(self, columns: Sequence[str], *, part: int) -> None:
         """Leave it to `query`; see `base.Snapshot.scan`."""
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
+    def query(
+        self, sql: str, params: Mapping[str, object] | None = None, *, part: int | range | None = None
+    ) -> pa.Table:
         """Run one SELECT over `events`; see `base.Snapshot.query`."""
         events, bound = self.seen(part)
         return talk.select(self.client, self.where, over(events, sql), {**(params or {}), **bound})
 
-    def seen(self, part: int | None = None) -> tuple[str, dict[str, object]]:
+    def seen(self, part: int | range | None = None) -> tuple[str, dict[str, object]]:
         """Write the SELECT of the events that are seen, and what is bound in it."""
         condition, bound = seen(self.head)
         wanted = [condition]
         if part is not None and self.parts > 1:
-            wanted.append(f"bitAnd(user_key, {BUCKETS - 1}) = {part:d}")
+            buckets = part if isinstance(part, range) else range(part, part + 1)
+            wanted.append(f"bitAnd(user_key, {BUCKETS - 1}) BETWEEN {buckets.start:d} AND {buckets.stop - 1:d}")
         if self.known_at is not None:
             wanted.append("ingested_at <= $seen_known_at")
             bound["seen_known_at"] = self.known_at

@@ -42,7 +42,9 @@ class MemorySnapshot:
         self._engine.unregister("given")
         self.data_version = data_version or f"frame-{_fingerprint(events)}"
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
+    def query(
+        self, sql: str, params: Mapping[str, object] | None = None, *, part: int | range | None = None
+    ) -> pa.Table:
         """Run one SELECT over the view `events`; see `Snapshot.query`."""
         return duck.select(self._engine.cursor(), sql, params or {})
 

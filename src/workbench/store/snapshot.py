@@ -86,8 +86,12 @@ class LakeSnapshot:
         wanted = max(rows / PART_ROWS, min(rows / FEW_ROWS, 4))
         return next((parts for parts in (1, 2, 4, 8) if parts >= wanted), arrivals.BUCKETS)
 
-    def query(self, sql: str, params: Mapping[str, object] | None = None, *, part: int | None = None) -> pa.Table:
+    def query(
+        self, sql: str, params: Mapping[str, object] | None = None, *, part: int | range | None = None
+    ) -> pa.Table:
         """Run one SELECT over the view `events`; see `base.Snapshot.query`."""
+        if isinstance(part, range):
+            return pa.concat_tables([self.query(sql, params, part=each) for each in part])
         with self._damage_named():
             cursor = self._opened().cursor()
             try:

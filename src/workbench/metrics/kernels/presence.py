@@ -82,6 +82,31 @@ def presence(
 
 
 @compiled
+def gathered(
+    first: NDArray[np.int64], number: NDArray[np.int32], count: NDArray[np.int64], periods: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
+    """Do the same from what was added up before.
+
+    Args:
+        first: Where the periods of each person begin, and behind the last where they end.
+        number: Periods in which people were there.
+        count: How many events there are to count in each; 0 where they tell only that it may be the first.
+        periods: How many there are.
+    """
+    people = len(first) - 1
+    earliest, days = np.full(people, periods), np.zeros((people, (periods + 63) // 64), np.uint64)
+    events = np.zeros(periods, np.int64)
+    for person in range(people):
+        for place in range(first[person], first[person + 1]):
+            period = number[place]
+            earliest[person] = min(earliest[person], period)
+            if count[place]:
+                days[person, period >> 6] |= np.uint64(1) << np.uint64(period & 63)
+                events[period] += count[place]
+    return earliest, days, events
+
+
+@compiled
 def trailing(days: NDArray[np.uint64], periods: int, window: int) -> NDArray[np.int64]:
     """Count per period the people who were there in it or in the `window` - 1 before it."""
     users = np.zeros(periods, dtype=np.int64)

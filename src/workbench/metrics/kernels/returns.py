@@ -101,6 +101,27 @@ def returns(
 
 
 @compiled
+def gathered(
+    cohort: NDArray[np.int64], first: NDArray[np.int64], number: NDArray[np.int32], periods: int
+) -> NDArray[np.uint64]:
+    """Mark in which periods since their cohort's people did anything; in its own each has at least started.
+
+    Args:
+        cohort: The period in which each person started.
+        first: Where the periods of each begin in `number`, and behind the last where they end.
+        number: Periods in which people did anything.
+        periods: How many there are at most after a start, its own included.
+    """
+    came = np.zeros((len(cohort), (periods + 63) // 64), dtype=np.uint64)
+    for person in range(len(cohort)):
+        for place in range(first[person], first[person + 1]):
+            since = number[place] - cohort[person]
+            if since >= 0:
+                came[person, since >> 6] |= np.uint64(1) << np.uint64(since & 63)
+    return came
+
+
+@compiled
 def _open(period: int, at: int, segment: int, started: NDArray[np.int64], names: NDArray[np.int64]) -> None:
     """Keep the first start of a period, and the segment it names; of several at once the first."""
     if at < started[period]:

@@ -6,12 +6,12 @@
 WITH shown AS (
     SELECT user_key, addSeconds(occurred_at, timeZoneOffset(toTimeZone(occurred_at, $tz))) AS clock
     FROM events
-    WHERE has($messages, event_type) AND occurred_at >= $since AND occurred_at < $until AND occurred_at <= $now
+    WHERE event_type IN $messages AND occurred_at >= $since AND occurred_at < $until AND occurred_at <= $now
 )
 SELECT
-    toString(toDateTime64(dateTrunc($period, clock), 0, 'UTC')) AS period,
+    toString(toDateTime64(begin, 0, 'UTC')) AS period,
     count(*) AS messages,
     count(DISTINCT user_key) AS users
 FROM shown
-GROUP BY period
-ORDER BY period
+GROUP BY dateTrunc($period, clock) AS begin
+ORDER BY begin

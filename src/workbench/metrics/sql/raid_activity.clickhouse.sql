@@ -3,11 +3,17 @@
 -- out: one row per raid that started: raid_id, started_at, ended_at (NULL while it runs), participants (distinct people
 --      who joined), actions, success (NULL while it runs, or where its end does not say)
 --
--- An end that is told twice counts as the later told it, on every run: any would take whichever it met.
-WITH told AS (
+-- An end that is told twice counts as the later told it, of two at one instant the success, on every run: any would take
+-- whichever it met.
+WITH read AS (
     SELECT *, if(JSONType(properties, 'success') = 'Double', NULL, lower(JSONExtractString(properties, 'success'))) AS how
     FROM events
     WHERE raid_id IS NOT NULL AND occurred_at <= $now
+),
+told AS (
+    SELECT
+        *, multiIf(how IN ('true', 't', 'yes', 'y', '1'), true, how IN ('false', 'f', 'no', 'n', '0'), false, NULL) AS won
+    FROM read
 )
 SELECT
     raid_id,
@@ -15,10 +21,7 @@ SELECT
     max(occurred_at) FILTER (WHERE event_type = 'raid_ended') AS ended_at,
     count(DISTINCT user_key) FILTER (WHERE event_type = 'raid_joined') AS participants,
     count(*) FILTER (WHERE event_type = 'raid_action') AS actions,
-    argMax(
-        multiIf(how IN ('true', 't', 'yes', 'y', '1'), true, how IN ('false', 'f', 'no', 'n', '0'), false, NULL),
-        (occurred_at, event_id)
-    ) FILTER (WHERE event_type = 'raid_ended') AS success
+    argMax(won, (occurred_at, won)) FILTER (WHERE event_type = 'raid_ended') AS success
 FROM told
 GROUP BY raid_id
 HAVING started_at < $until AND coalesce(ended_at, $now) >= $since
