@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import numpy as np
@@ -32,12 +32,16 @@ SKEW: Final = timedelta(minutes=5)
 """How far the clock of a server may be from this one."""
 
 ATTEMPTS: Final = 20
-KEYS_AT_ONCE: Final = 500_000
+KEYS_AT_ONCE: Final = 1_000_000
 
 _POSITION: Final = """
     SELECT position FROM positions WHERE source = $source AND {seen} ORDER BY batch DESC LIMIT 1
 """
 _THERE: Final = """
+    SELECT DISTINCT reinterpretAsInt64(event_key) AS key FROM events
+    WHERE event_key IN (SELECT arrayJoin($keys)) AND {seen}
+"""
+_NAMED: Final = """
     SELECT event_id FROM events WHERE event_key IN (SELECT arrayJoin($keys)) AND {seen}
 """
 _BOTH: Final = """
@@ -285,12 +289,13 @@ class ClickHouseStore:
         keys = event_keys(events["event_id"])
         kept = ids.first_of_each(events, keys)
         condition, bound = seen(head)
-        there: list[Any] = []
         for start in range(0, len(keys) if head.batch else 0, KEYS_AT_ONCE):
-            some = talk.Packed(keys[start : start + KEYS_AT_ONCE])
-            there += self._select(_THERE.format(seen=condition), {"keys": some, **bound})["event_id"].to_pylist()
-        if there:
-            kept &= ids.not_among(events, keys, there)
+            some: dict[str, object] = {"keys": talk.Packed(keys[start : start + KEYS_AT_ONCE]), **bound}
+            there = self._select(_THERE.format(seen=condition), some)["key"].to_numpy().view(np.uint64)
+            if len(there):  # two ids may have one key
+                some["keys"] = talk.Packed(there)
+                named = self._select(_NAMED.format(seen=condition), some)["event_id"].to_pylist()
+                kept &= ids.not_among(events, keys, named)
         return events if kept.all() else events.filter(pa.array(kept))
 
     def _overlaps(self, batch: int, head: Head, *, after: int) -> bool:

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS events_local ON CLUSTER 'analytics'
     batch UInt64,
     event_key UInt64 MATERIALIZED sipHash64(event_id),
     INDEX seen batch TYPE minmax GRANULARITY 1,
-    PROJECTION by_id (SELECT event_key, event_id, batch ORDER BY event_key)
+    PROJECTION by_key (SELECT event_key, batch ORDER BY event_key)
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/default/events', '{replica}')
 PARTITION BY toYYYYMM(occurred_at)

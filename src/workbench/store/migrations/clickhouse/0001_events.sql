@@ -2,7 +2,7 @@
 -- complete, so that rows of a write that was cut off, or made twice, are never counted.
 --
 -- Ordered by class of users, user and time: a question of journeys reads each person's events in order. The projection
--- finds out whether an `event_id` is there already without reading the table; the index skips what came too late.
+-- finds out whether an `event_id` may be there already without reading the table; the index skips what came too late.
 -- An event expires so long after it occurred or, if that was later, was ingested: an old export is kept.
 -- shard: user_key
 CREATE TABLE IF NOT EXISTS events
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS events
     batch UInt64,
     event_key UInt64 MATERIALIZED sipHash64(event_id),
     INDEX seen batch TYPE minmax GRANULARITY 1,
-    PROJECTION by_id (SELECT event_key, event_id, batch ORDER BY event_key)
+    PROJECTION by_key (SELECT event_key, batch ORDER BY event_key)
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(occurred_at)
