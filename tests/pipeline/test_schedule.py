@@ -247,6 +247,25 @@ def test_a_run_by_hand_is_in_the_history(world):
     assert world.all()[0].run_id == done.run_id
 
 
+def test_what_runs_by_hand_is_left_alone_by_a_daemon_that_begins(world):
+    done = []
+    by_hand = threading.Thread(
+        target=lambda: done.append(execute(world.control, "tidy", ["wait"], logs=world.folder / "logs", timeout=20))
+    )
+    by_hand.start()
+    try:
+        while not (world.control.exists() and world.all() and world.all()[0].pid):
+            time.sleep(0.02)
+        [before] = world.all()
+        world.daemon(told("wait")).recover()
+        assert world.all() == [before]
+        assert psutil.pid_exists(before.pid)
+    finally:
+        job_runs.update(world.control, before.run_id, cancelled_by="ann")
+        by_hand.join(timeout=20)
+    assert [run.status for run in done] == ["cancelled"]
+
+
 def test_once_ends_when_all_that_was_due_has_ended(world):
     world.settle(world.daemon(told("well")))
     world.now += timedelta(hours=1)

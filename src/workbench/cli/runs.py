@@ -45,7 +45,7 @@ def list_runs(
         for r in history.list_(control, limit=limit)
     ]  # fmt: skip
     for each in job_runs.list_(control, limit=limit, job=job):
-        at = each.started_at or each.due_at or each.not_before or datetime.now(UTC)
+        at = each.at or datetime.now(UTC)
         rows.append((at, (each.run_id, each.job, _status(each), _when(at), "", each.detail[:60])))
     if not rows:
         typer.echo("Nothing was run yet: `workbench run --source FILE`")
@@ -156,8 +156,7 @@ def _words(params: dict[str, object]) -> list[str]:
 
 
 def _status(run: JobRun) -> str:
-    again = run.status == "queued" and run.attempt > 0 and run.not_before is not None
-    return f"again at {run.not_before:%H:%M}" if again else run.status
+    return f"again at {run.again_at:%H:%M}" if run.again_at else run.status
 
 
 def _when(instant: datetime) -> str:

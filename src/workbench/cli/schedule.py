@@ -72,8 +72,7 @@ def list_jobs(*, file: FileOption = None, store: StoreOption = None) -> None:
     for job in jobs.jobs:
         last = next(iter(job_runs.list_(control, limit=1, job=job.name)), None)
         due = job.cron.after(now).astimezone(job.cron.zone)
-        at = last and (last.started_at or last.due_at or last.not_before)
-        told = f"{last.status} {at:%Y-%m-%d %H:%M}" if last and at else "never"
+        told = f"{last.status} {last.at:%Y-%m-%d %H:%M}" if last and last.at else "never"
         rows.append((job.name, job.schedule, f"{due:%Y-%m-%d %H:%M %Z}", told, "workbench " + " ".join(job.command)))
     typer.echo(columns(("job", "schedule", "next", "last", "command"), rows))
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
+from workbench.store.job_runs import tail
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -161,16 +163,6 @@ def last_words(log: Path) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("error:")]
     return (errors or lines or [""])[-1][:MOST_DETAIL]
-
-
-def tail(log: Path, size: int) -> str:
-    """Return the end of a log, at most so many bytes of it."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - size))
-            return file.read(size).decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def _processes(run_id: str, pid: int | None) -> Iterator[psutil.Process]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.pipeline.child import tail
 from workbench.reports.deliver import Message, send
 from workbench.reports.render import fill
 
@@ -20,7 +18,7 @@ _LOG_BYTES: Final = 3_000
 
 def message(run: JobRun) -> Message:
     """Write the notice of a run that failed."""
-    log = tail(Path(run.log), _LOG_BYTES).strip() if run.log else ""
+    log = run.end_of_log(_LOG_BYTES).strip()
     due = f"{run.due_at:%Y-%m-%d %H:%M} UTC" if run.due_at else "by hand"
     facts = {
         "Job": run.job,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 from workbench import config
 from workbench.errors import InvalidArgument, NotEnoughData, PipelineError
 from workbench.metrics.arguments import day
-from workbench.pipeline import gates, stamps
+from workbench.pipeline import gates, lock, stamps
 from workbench.pipeline.build import Pipeline, defaults
 from workbench.pipeline.crew import Crew
 from workbench.reports.index import Page, RunReport, publish
@@ -22,6 +21,7 @@ from workbench.store.opening import is_for_one_process, open_store, without_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from workbench.store.base import Place, Snapshot
     from workbench.store.runs import Run, TaskRun
@@ -265,22 +265,16 @@ class _Run:
         )  # fmt: skip
         file = f"{task.task}.html"
         page = Path(self.folders.reports, self.run_id, file)
-        title = render(notebook, page, facts)
+        title, settings = render(notebook, page, facts), config.load()
         for shown in (page, notebook):
-            mask(shown, config.load())
+            mask(shown, settings)
         return Page(file=file, title=title, status=task.status, seconds=task.seconds)
 
     def _shown(self, task: TaskRun) -> Path:
         return self._partial(task.task) if task.status == "failed" else self.pipeline.notebook(task.task)
 
 
-@contextmanager
-def _alone(products: Path) -> Iterator[None]:
-    """Keep two runs from building the same products at once; the lock ends with the process."""
-    products.mkdir(parents=True, exist_ok=True)
-    with (products / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PipelineError(f"another run is building {products.absolute()}: wait until it has ended") from error
-        yield
+def _alone(products: Path) -> AbstractContextManager[None]:
+    """Keep two runs from building the same products at once."""
+    why_not = f"another run is building {products.absolute()}: wait until it has ended"
+    return lock.held(products / ".lock", why_not=why_not)

@@ -6,30 +6,30 @@ left running, queues it again, and decides on all that was due meanwhile.
 
 from __future__ import annotations
 
-import fcntl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workbench import config
-from workbench.errors import InvalidArgument, PipelineError
+from workbench.errors import InvalidArgument
 from workbench.metrics.arguments import duration
-from workbench.pipeline import notices
+from workbench.pipeline import lock, notices
 from workbench.pipeline.child import Child, end_all, is_running
+from workbench.pipeline.jobs import Job
 from workbench.reports.render import mask
 from workbench.store import job_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from workbench.config import Settings
     from workbench.pipeline.child import Ended
-    from workbench.pipeline.jobs import Job, Schedule
+    from workbench.pipeline.jobs import Schedule
     from workbench.store.job_runs import JobRun
 
 TICK_SECONDS: Final = 0.25
@@ -101,7 +101,7 @@ class Daemon:
         self.schedule, self.control, self.logs = schedule, control, logs
         self._settings, self._now, self._told = settings, now, told
         self._most = at_once or schedule.at_once
-        self._running: dict[str, Child] = {}
+        self._running: dict[str, Child] = {}  # by job, of which one runs at a time
         self._stopping = threading.Event()
         self._notices = ThreadPoolExecutor(1, "workbench-notices")  # a mail server may let one wait
 
@@ -126,9 +126,11 @@ class Daemon:
                 self._notices.shutdown(wait=True)
 
     def recover(self) -> None:
-        """End what a daemon that was killed left running, and queue it again."""
+        """End what a daemon that was killed left running, and queue it again; what runs by hand goes on."""
         now = self._now()
         for run in job_runs.list_(self.control, limit=-1, status=("running",)):
+            if lock.is_held(_by_hand(self.logs, run.run_id)):
+                continue
             left = end_all(run.run_id, run.pid if is_running(run.pid, run.pid_started) else None)
             detail = f"the schedule's daemon ended without a word ({left} processes were left, and ended)"
             job_runs.update(
@@ -158,9 +160,11 @@ class Daemon:
         if same and known and known.next_due and since == known.seen_at and now < known.next_due:
             return
         active = len(job_runs.active(self.control, job.name)) if known else 0
-        for due in decide(job, since, now, active=active):
+        decided = decide(job, since, now, active=active)
+        command = job.command if decided else ()
+        for due in decided:
             run_id = job_runs.add(
-                self.control, job.name, job.command, now=now, due_at=due.at, status=due.status, detail=due.detail
+                self.control, job.name, command, now=now, due_at=due.at, status=due.status, detail=due.detail
             )
             if run_id is not None:
                 self._told(f"{job.name} {run_id} due {due.at:%Y-%m-%d %H:%M} UTC: {due.detail or due.status}")
@@ -172,12 +176,10 @@ class Daemon:
 
     def _start(self) -> None:
         """Start what waits, one run of a job at a time."""
-        busy = {job_runs.show(self.control, run_id).job for run_id in self._running}
         for run in job_runs.waiting(self.control, self._now()):
             if len(self._running) >= self._most:
                 return
-            if run.job not in busy:
-                busy.add(run.job)
+            if run.job not in self._running:
                 self._begin(run)
 
     def _begin(self, run: JobRun) -> None:
@@ -186,36 +188,29 @@ class Daemon:
         child = Child(
             run.run_id, run.command, log=log, timeout=duration(job.timeout).total_seconds(), memory_mb=job.memory_mb
         )
-        self._running[run.run_id] = child
-        job_runs.update(
-            self.control, run.run_id, status="running", attempt=run.attempt + 1, started_at=now, finished_at=None,
-            pid=child.pid, pid_started=child.pid_started, log=str(log), exit_code=None, detail="",
-        )  # fmt: skip
+        self._running[run.job] = child
+        job_runs.update(self.control, run.run_id, **_begun(child, attempt=run.attempt + 1, now=now))
         self._told(f"{run.job} {run.run_id} started, attempt {run.attempt + 1}")
 
     def _job(self, run: JobRun) -> Job:
         """Return the bounds of a run; one of a job that is gone has the usual ones."""
-        from workbench.pipeline.jobs import Job  # noqa: PLC0415
-
         try:
             return self.schedule.job(run.job)
         except InvalidArgument:
             return Job(name="by-hand", kind="run", schedule="@daily", timezone="UTC", retries=0)
 
     def _collect(self) -> None:
-        for run_id, child in list(self._running.items()):
+        for job, child in list(self._running.items()):
             ended = child.poll()
             if ended is not None:
-                del self._running[run_id]
-                self._ended(job_runs.show(self.control, run_id), ended)
+                del self._running[job]
+                self._ended(job_runs.show(self.control, child.run_id), ended)
 
     def _ended(self, run: JobRun, ended: Ended) -> None:
         if run.log is not None and Path(run.log).is_file():
             mask(Path(run.log), self._settings)
         job, now = self._job(run), self._now()
-        facts = {"exit_code": ended.exit_code, "peak_mb": ended.peak_mb, "finished_at": now}
-        facts["detail"] = config.masked(ended.detail, self._settings)
-        facts["pid"] = None
+        facts = _over(ended, self._settings, now=now)
         if self._stopping.is_set() and ended.status != "succeeded":
             again = {"status": "queued", "not_before": now, "attempt": run.attempt - 1}
             job_runs.update(self.control, run.run_id, **(facts | again | {"detail": "the schedule was stopped"}))
@@ -224,7 +219,7 @@ class Daemon:
             job_runs.update(self.control, run.run_id, **(facts | {"status": "queued", "not_before": later}))
             self._told(f"{run.job} {run.run_id} failed, and is tried again at {later:%H:%M:%S}: {ended.detail}")
         else:
-            job_runs.update(self.control, run.run_id, **(facts | {"status": ended.status}))
+            job_runs.update(self.control, run.run_id, **facts)
             self._told(f"{run.job} {run.run_id} {ended.status}{': ' if ended.detail else ''}{ended.detail}")
             if ended.status == "failed":
                 self._notify(job, job_runs.show(self.control, run.run_id))
@@ -240,7 +235,8 @@ class Daemon:
             if run.cancelled_by is None:
                 continue
             why = f"cancelled by {run.cancelled_by}"
-            if child := self._running.get(run.run_id):
+            child = self._running.get(run.job)
+            if child is not None and child.run_id == run.run_id:
                 child.stop(why, status="cancelled")
             elif run.status == "queued":
                 job_runs.update(self.control, run.run_id, status="cancelled", detail=why, finished_at=self._now())
@@ -255,28 +251,20 @@ class Daemon:
             time.sleep(0.05)
 
 
-@contextmanager
-def alone(control: Path) -> Iterator[None]:
-    """Keep a second daemon from the same store; the lock ends with the process.
+def alone(control: Path) -> AbstractContextManager[None]:
+    """Keep a second daemon from the same store.
 
     Raises:
         PipelineError: There is one already.
     """
-    with _lock_of(control).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PipelineError(f"another `workbench schedule` runs for {control.parent}: one is enough") from error
-        yield
+    return lock.held(
+        _lock_of(control), why_not=f"another `workbench schedule` runs for {control.parent}: one is enough"
+    )
 
 
 def is_alive(control: Path) -> bool:
     """Tell whether a daemon runs for a store."""
-    try:
-        with alone(control):
-            return False
-    except PipelineError:
-        return True
+    return lock.is_held(_lock_of(control))
 
 
 def execute(control: Path, job: str, words: Sequence[str], *, logs: Path, timeout: float) -> JobRun:
@@ -285,33 +273,56 @@ def execute(control: Path, job: str, words: Sequence[str], *, logs: Path, timeou
     Raises:
         KeyboardInterrupt: Ctrl-C; the run is in the history as cancelled.
     """
-    now = datetime.now(UTC)
-    run_id = job_runs.add(control, job, words, now=now + timedelta(days=36_500)) or ""  # for no daemon to start
-    log = logs / f"{run_id}.log"
-    child = Child(run_id, words, log=log, timeout=timeout)
-    job_runs.update(
-        control, run_id, status="running", attempt=1, started_at=now, pid=child.pid, pid_started=child.pid_started,
-        log=str(log), not_before=now,
-    )  # fmt: skip
-    stopped = False
-    while (ended := child.poll()) is None:
-        try:
-            time.sleep(TICK_SECONDS)
-            asked = job_runs.show(control, run_id).cancelled_by
-        except KeyboardInterrupt:
-            stopped, asked = True, "Ctrl-C"
-        if asked:
-            child.stop(f"cancelled by {asked}", status="cancelled")
-    mask(log, config.load())
-    job_runs.update(
-        control, run_id, status=ended.status, exit_code=ended.exit_code, peak_mb=ended.peak_mb,
-        detail=config.masked(ended.detail, config.load()), finished_at=datetime.now(UTC), pid=None,
-    )  # fmt: skip
+    now, settings = datetime.now(UTC), config.load()
+    run_id = job_runs.new_id(now)
+    kept = _by_hand(logs, run_id)
+    with lock.held(kept, why_not=f"{run_id} runs already"):
+        job_runs.add(control, job, words, now=now, run_id=run_id, status="running")
+        child = Child(run_id, words, log=logs / f"{run_id}.log", timeout=timeout)
+        job_runs.update(control, run_id, **_begun(child, attempt=1, now=now))
+        ended, stopped = _watched(control, child)
+        mask(child.log, settings)
+        job_runs.update(control, run_id, **_over(ended, settings, now=datetime.now(UTC)))
+        kept.unlink(missing_ok=True)
     if stopped:
         raise KeyboardInterrupt
     return job_runs.show(control, run_id)
 
 
+def _watched(control: Path, child: Child) -> tuple[Ended, bool]:
+    """Wait until a run by hand has ended; return how, and whether by Ctrl-C."""
+    stopped = False
+    while (ended := child.poll()) is None:
+        try:
+            time.sleep(TICK_SECONDS)
+            asked = job_runs.show(control, child.run_id).cancelled_by
+        except KeyboardInterrupt:
+            stopped, asked = True, "Ctrl-C"
+        if asked:
+            child.stop(f"cancelled by {asked}", status="cancelled")
+    return ended, stopped
+
+
+def _begun(child: Child, *, attempt: int, now: datetime) -> dict[str, object]:
+    """Return what is written down of an attempt that begins."""
+    return {
+        "status": "running", "attempt": attempt, "started_at": now, "finished_at": None, "pid": child.pid,
+        "pid_started": child.pid_started, "log": str(child.log), "exit_code": None, "detail": "",
+    }  # fmt: skip
+
+
+def _over(ended: Ended, settings: Settings, *, now: datetime) -> dict[str, object]:
+    """Return what is written down of an attempt that has ended."""
+    return {
+        "status": ended.status, "finished_at": now, "pid": None, "exit_code": ended.exit_code,
+        "peak_mb": ended.peak_mb, "detail": config.masked(ended.detail, settings),
+    }  # fmt: skip
+
+
+def _by_hand(logs: Path, run_id: str) -> Path:
+    """Return the lock of a run that is in the care of the process that was asked for it."""
+    return logs / f"{run_id}.lock"
+
+
 def _lock_of(control: Path) -> Path:
-    control.parent.mkdir(parents=True, exist_ok=True)
     return control.with_name("schedule.lock")

@@ -6,6 +6,7 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workbench.errors import InvalidArgument
@@ -14,7 +15,6 @@ from workbench.store import control as state
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-    from pathlib import Path
 
 ACTIVE: Final = ("queued", "running")
 
@@ -76,6 +76,30 @@ class JobRun:
     detail: str
     cancelled_by: str | None
 
+    @property
+    def at(self) -> datetime | None:
+        """When it started, or is due."""
+        return self.started_at or self.due_at or self.not_before
+
+    @property
+    def again_at(self) -> datetime | None:
+        """When it is tried again; `None` for one that has not failed, or will not be."""
+        return self.not_before if self.status == "queued" and self.attempt else None
+
+    def end_of_log(self, size: int) -> str:
+        """Return the end of what it wrote, at most so many bytes of it."""
+        return tail(Path(self.log), size) if self.log else ""
+
+
+def tail(log: Path, size: int) -> str:
+    """Return the end of a log, at most so many bytes of it; empty where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - size))
+            return file.read(size).decode(errors="replace")
+    except OSError:
+        return ""
+
 
 _TIMES: Final = ("due_at", "not_before", "started_at", "finished_at")
 
@@ -110,6 +134,11 @@ def forget_jobs(control: Path, known: Sequence[str]) -> None:
         )
 
 
+def new_id(now: datetime) -> str:
+    """Make an id for a run."""
+    return f"j{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
 def add(
     control: Path,
     job: str,
@@ -119,9 +148,10 @@ def add(
     due_at: datetime | None = None,
     status: str = "queued",
     detail: str = "",
+    run_id: str | None = None,
 ) -> str | None:
     """Queue a job, or write down that it is skipped; return its id, or `None` if that instant was decided before."""
-    run_id = f"j{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    run_id = run_id or new_id(now)
     ended = _text(now) if status == "skipped" else None
     with state.connect(control) as connection:
         done = connection.execute(

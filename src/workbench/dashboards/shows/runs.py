@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 25
 _LOG_LINES: Final = 20
+_LOG_BYTES: Final = 20_000
 _DAY: Final = timedelta(days=1)
 
 
@@ -69,8 +69,7 @@ def _failed(view: View) -> Content:
     if not found:
         return Said(title="Last failure", text="No job has failed.")
     run = found[0]
-    log = Path(run.log) if run.log else None
-    text = log.read_text(encoding="utf-8", errors="replace")[-20_000:] if log and log.is_file() else run.detail
+    text = run.end_of_log(_LOG_BYTES) or run.detail
     lines = config.masked(text, view.bench.settings).splitlines()[-_LOG_LINES:]
     at = f"{_when(run).astimezone(view.bench.settings.zone):%d %b %H:%M}"
     more = f"`workbench runs logs {run.run_id}` has all of it."
@@ -105,12 +104,11 @@ def _failures(view: View) -> Content:
 
 
 def _when(run: JobRun) -> datetime:
-    return run.started_at or run.due_at or run.not_before or datetime.now(UTC)
+    return run.at or datetime.now(UTC)
 
 
 def _status(run: JobRun) -> str:
-    again = run.status == "queued" and run.attempt and run.not_before
-    return f"tried again {run.not_before:%H:%M} UTC" if again else run.status
+    return f"tried again {run.again_at:%H:%M} UTC" if run.again_at else run.status
 
 
 def _length(started: datetime | None, ended: datetime | None) -> str:
