@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from workbench.metrics.segments import Segment
     from workbench.metrics.steps import Step
     from workbench.store.base import Place, Readable, Snapshot
-    from workbench.store.live import LiveStore
+    from workbench.store.live import LiveReader
 
 
 class Bench(ModelQuestions):
@@ -73,7 +73,7 @@ class Bench(ModelQuestions):
         self.store = store
         self.settings = settings or config.load()
         self.snapshot = snapshot or store.snapshot()
-        self._live: LiveStore | None = None
+        self._live: LiveReader | None = None
 
     @property
     def data_version(self) -> str:
@@ -326,11 +326,11 @@ class Bench(ModelQuestions):
         """Whether events can be added and segments be kept: in a lake or a database, not beside a frame."""
         return hasattr(self.store, "control")
 
-    def _live_store(self) -> LiveStore:
+    def _live_store(self) -> LiveReader:
         if not self.keeps:
             raise StoreNotFound("a frame has no live numbers: open a lake with wb.open()")
         if self._live is None:
-            self._live = of_settings(self.settings, self.place.path, create=False)
+            self._live = of_settings(self.settings, self.place, create=False)
         return self._live
 
     @property

@@ -196,7 +196,8 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = Field(KafkaSettings(), description="Brokers, group, topics and security of live events.")
     live: str = Field(
         "sqlite",
-        description="Where live numbers are kept: `sqlite` for a file beside the lake, or `redis://host:6379/0`.",
+        description="Where live numbers are kept: `sqlite` for a file beside the lake, `redis://host:6379/0`, or "
+        "`views` that ClickHouse fills.",
     )
     live_lateness_seconds: int = Field(
         default=5, ge=0, description="How far behind the newest events a window of live numbers is closed."

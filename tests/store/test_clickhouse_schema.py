@@ -17,7 +17,8 @@ from workbench.store.clickhouse_schema import _DONE, Schema, Shape, migrations
 GOLDEN = Path(__file__).parent / "golden" / "clickhouse_cluster.sql"
 TABLES = {
     "events", "batches", "positions", "user_profiles", "platform_activity", "user_journeys", "predictions",
-    "recommendations", "sentiment_analysis", "ai_performance", "experiments", "migrations",
+    "recommendations", "sentiment_analysis", "ai_performance", "experiments", "migrations", "live_cells", "live_people",
+    "live_told", "live_sources",
 }  # fmt: skip
 
 WHOLE = {"batches", "positions", "migrations", "predictions", "recommendations"}

@@ -10,7 +10,7 @@ import typer
 from workbench import config
 from workbench.cli.lakes import StoreOption, open_place
 from workbench.cli.show import columns
-from workbench.errors import StoreCorrupt, StoreError, StoreNotFound
+from workbench.errors import InvalidArgument, StoreCorrupt, StoreError, StoreNotFound
 
 if TYPE_CHECKING:
     from workbench.bench import Bench
@@ -54,11 +54,14 @@ def check(*, store: StoreOption = None) -> None:
 @live.command("rebuild", epilog="Example: workbench live rebuild")
 def rebuild(*, store: StoreOption = None) -> None:
     """Make the live numbers anew from the newest hours of history, with the windows that the settings say."""
+    from workbench.store.live import LiveStore  # noqa: PLC0415
     from workbench.store.live_open import of_settings  # noqa: PLC0415
     from workbench.store.live_rebuild import rebuild as rebuild_  # noqa: PLC0415
 
     opened = open_place(store)
-    numbers = of_settings(config.load(), opened.path)
+    numbers = of_settings(config.load(), opened)
+    if not isinstance(numbers, LiveStore):
+        raise InvalidArgument(f"{numbers.name} are filled by what is inserted: there is nothing to make anew")
     counted = rebuild_(numbers, opened.snapshot())
     typer.echo(f"{counted:,} events of history counted anew in {numbers.name}")
 
@@ -69,7 +72,7 @@ def health_lines(place: Place) -> list[str]:
     from workbench.store.live_open import of_settings  # noqa: PLC0415
 
     try:
-        numbers = of_settings(config.load(), place.path, create=False)
+        numbers = of_settings(config.load(), place, create=False)
         found = health(numbers, now=datetime.now(UTC))
         numbers.close()
     except StoreNotFound:

@@ -56,7 +56,7 @@ def stream(
     settings = config.changed(config.load().kafka, {name: value for name, value in given.items() if value is not None})
     _quiet(verbose)
     place = open_place(store, create=True)
-    numbers, told = (of_settings(config.load(), place.path) for _ in range(2))  # one for each thread
+    numbers, told = (of_settings(config.load(), place) for _ in range(2))  # one for each thread
     with ExitStack() as stack:
         instance = stack.enter_context(members.member(config.resolved(_MEMBERS), settings.group))
         consumer = Consumer(

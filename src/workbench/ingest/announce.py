@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.ingest.base import Outlet
-    from workbench.store.live import LiveStore
+    from workbench.store.live import LiveReader
 
 EVERY_SECONDS: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
@@ -31,7 +31,7 @@ class Announcer:
     """
 
     def __init__(
-        self, live: LiveStore, open_outlet: Callable[[], Outlet], file: Path, *, every: float = EVERY_SECONDS
+        self, live: LiveReader, open_outlet: Callable[[], Outlet], file: Path, *, every: float = EVERY_SECONDS
     ) -> None:
         """Take what to tell, the topic, the file that says how far it was told, and how often to look."""
         self.trouble: str | None = None
@@ -121,7 +121,7 @@ def _locked(file: int) -> bool:
 
 
 @contextmanager
-def announcing(live: LiveStore, open_outlet: Callable[[], Outlet], file: Path) -> Iterator[Announcer]:
+def announcing(live: LiveReader, open_outlet: Callable[[], Outlet], file: Path) -> Iterator[Announcer]:
     """Tell the live numbers while the block runs."""
     announcer = Announcer(live, open_outlet, file)
     announcer.start()

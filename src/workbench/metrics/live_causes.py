@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.store.base import Readable, Snapshot
-    from workbench.store.live import LiveStore, Picture
+    from workbench.store.live import LiveReader, Picture
 
 LATE: Final = "late"
 DUPLICATE: Final = "duplicate"
@@ -75,7 +75,7 @@ def nothing() -> Causes:
 def find(
     store: Readable,
     snapshot: Snapshot,
-    live: LiveStore,
+    live: LiveReader,
     picture: Picture,
     changed: Sequence[Sequence[tuple[datetime, datetime]]],
 ) -> Causes:

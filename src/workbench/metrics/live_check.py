@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from workbench.metrics.live_causes import Causes
     from workbench.store.base import Readable, Snapshot
-    from workbench.store.live import LiveStore
+    from workbench.store.live import LiveReader
 
 COUNTS: Final = ("requests", "errors", "timed")
 _SECOND: Final = timedelta(seconds=1)
@@ -100,7 +100,7 @@ class LiveCheck(Answer):
         )
 
 
-def live_check(store: Readable, live: LiveStore, *, tz: str = "UTC") -> LiveCheck:
+def live_check(store: Readable, live: LiveReader, *, tz: str = "UTC") -> LiveCheck:
     """Compare every closed window with what history answers to the same question.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -53,6 +54,12 @@ _MOVE: Final = """
 """
 _COUNT: Final = "SELECT count() AS n FROM events WHERE batch = $batch"
 _CLEAN: Final = "ALTER TABLE {events} DELETE WHERE batch IN $batches SETTINGS mutations_sync = 1"
+_SPREAD: Final = re.compile(r"\{(\w+)\}")
+"""A table that is spread over the nodes, and is changed on each."""
+
+LIVE: Final = ("live_cells", "live_people", "live_told", "live_sources")
+"""Tables that views fill; see `clickhouse_live`."""
+
 _EXPIRE: Final = "ALTER TABLE {events} DELETE WHERE occurred_at < $before SETTINGS mutations_sync = 2"
 
 
@@ -201,8 +208,10 @@ class ClickHouseStore:
 
     def clear(self) -> None:
         """Forget all events, and where their sources are."""
-        for table in ("events", "positions", "batches"):
-            self._alter(f"TRUNCATE TABLE {'{events}' if table == 'events' else table}", {})
+        for table in ("events", *LIVE):
+            self._alter(f"TRUNCATE TABLE {{{table}}}", {})
+        for table in ("positions", "batches"):
+            self._alter(f"TRUNCATE TABLE {table}", {})
 
     def has(self, table: str) -> bool:
         """Tell whether there is a table of that name."""
@@ -320,7 +329,7 @@ class ClickHouseStore:
     def _alter(self, sql: str, params: Mapping[str, object]) -> None:
         """Change a table where its rows are."""
         cluster = self._shape.cluster
-        self._do(sql.replace("{events}", f"events_local ON CLUSTER '{cluster}'" if cluster else "events"), params, "")
+        self._do(_SPREAD.sub(f"\\1_local ON CLUSTER '{cluster}'" if cluster else r"\1", sql), params, "")
 
     def _do(self, sql: str, params: Mapping[str, object], token: str = "") -> None:
         """Run a statement; of several with the same token only the first counts."""

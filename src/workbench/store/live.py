@@ -107,6 +107,30 @@ class Picture:
     raids: Mapping[str, live_raids.Joined]
 
 
+class LiveReader(Protocol):
+    """Live numbers, wherever they are counted."""
+
+    @property
+    def name(self) -> str:
+        """Where they are, without a password."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes they take there; 0 where that is not known."""
+
+    def state(self) -> State:
+        """Return where they have come to."""
+
+    def picture(self) -> Picture:
+        """Read all that is kept, as of one moment."""
+
+    def ids(self, minute: int) -> NDArray[np.uint64]:
+        """Return the hashes of the ids of the events that were counted in a minute, ascending."""
+
+    def close(self) -> None:
+        """Let go of them."""
+
+
 class LiveStore:
     """Numbers of the last hour or so, kept second by second beside the history; see `base.Live`."""
 
@@ -121,6 +145,11 @@ class LiveStore:
     def name(self) -> str:
         """Where it is."""
         return self.blobs.name
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes."""
+        return self.blobs.size
 
     @property
     def policy(self) -> Policy | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from workbench.store.live import LiveStore, Picture
+    from workbench.store.live import LiveReader, Picture
     from workbench.store.live_minutes import Minute
 
 
@@ -69,7 +69,7 @@ class Closed(NamedTuple):
     cursor: Cursor
 
 
-def closed_since(live: LiveStore, cursor: Cursor | None = None) -> Closed:
+def closed_since(live: LiveReader, cursor: Cursor | None = None) -> Closed:
     """Return the windows with an event that were closed, or revised, since.
 
     Args:

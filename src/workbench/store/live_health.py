@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from workbench.store.live import LiveStore
+    from workbench.store.live import LiveReader
     from workbench.store.live_state import State
 
 BEHIND: Final = timedelta(minutes=1)
@@ -56,9 +56,9 @@ class Health:
         return f"{said}; idle: {', '.join(self.idle)}" if self.idle else said
 
 
-def health(live: LiveStore, *, now: datetime) -> Health:
+def health(live: LiveReader, *, now: datetime) -> Health:
     """Look how a live store is."""
-    return health_of(live.state(), name=live.name, size=live.blobs.size, now=now)
+    return health_of(live.state(), name=live.name, size=live.size, now=now)
 
 
 def health_of(state: State, *, name: str, now: datetime, size: int = 0) -> Health:

@@ -13,19 +13,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.config import Settings
+    from workbench.store.base import Place
+    from workbench.store.clickhouse_live import ViewsLive
 
 BESIDE: Final = "sqlite"
 """The setting for a file beside the lake."""
 
 
-def of_settings(settings: Settings, lake: Path, *, create: bool = True) -> LiveStore:
-    """Open the live numbers of a lake as the settings say; see `open_live`."""
+VIEWS: Final = "views"
+"""The setting for what ClickHouse adds up itself."""
+
+
+def of_settings(settings: Settings, place: Place, *, create: bool = True) -> LiveStore | ViewsLive:
+    """Open the live numbers of a store as the settings say; see `open_live`.
+
+    Raises:
+        InvalidArgument: They are to be views, and the store is no ClickHouse.
+    """
     policy = Policy(
         lateness=settings.live_lateness_seconds,
         horizon=settings.live_horizon_seconds,
         idle=settings.live_idle_seconds,
     )
-    return open_live(settings.live, lake=lake, policy=policy, memory_mb=settings.live_memory_mb, create=create)
+    if settings.live == VIEWS:
+        from workbench.store.clickhouse import ClickHouseStore  # noqa: PLC0415 - only a cluster needs it
+        from workbench.store.clickhouse_live import ViewsLive  # noqa: PLC0415
+
+        if not isinstance(place, ClickHouseStore):
+            raise InvalidArgument(f"live numbers in views need a store in ClickHouse, and this is {place.name}")
+        return ViewsLive(place, policy)
+    return open_live(settings.live, lake=place.path, policy=policy, memory_mb=settings.live_memory_mb, create=create)
 
 
 _REDIS: Final = ("redis://", "rediss://", "unix://")
@@ -55,7 +72,9 @@ def open_live(
         lake.mkdir(parents=True, exist_ok=True)
         return LiveStore(SQLiteBlobs(file), policy)
     if not where.startswith(_REDIS):
-        raise InvalidArgument("live numbers are kept in 'sqlite', beside the lake, or in redis://host:6379/0")
+        raise InvalidArgument(
+            "live numbers are kept in 'sqlite', beside the lake, in redis://host:6379/0, or in 'views' of ClickHouse"
+        )
     try:
         from workbench.store.live_redis import RedisBlobs  # noqa: PLC0415 - an extra: only a cluster needs it
     except ModuleNotFoundError as error:

@@ -202,3 +202,90 @@ ORDER BY (experiment, unit_id);
 
 CREATE TABLE IF NOT EXISTS experiments ON CLUSTER 'analytics' AS experiments_local
 ENGINE = Distributed('analytics', 'default', 'experiments_local', sipHash64(unit_id));
+
+CREATE TABLE IF NOT EXISTS live_cells_local ON CLUSTER 'analytics'
+(
+    second DateTime('UTC'),
+    batch UInt64,
+    platform LowCardinality(Nullable(String)),
+    event_type LowCardinality(String),
+    events AggregateFunction(uniqExact, UInt64)
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/default/live_cells', '{replica}')
+ORDER BY (second, batch, event_type, platform)
+TTL second + INTERVAL 2 DAY
+SETTINGS allow_nullable_key = 1;
+
+CREATE TABLE IF NOT EXISTS live_cells ON CLUSTER 'analytics' AS live_cells_local
+ENGINE = Distributed('analytics', 'default', 'live_cells_local', rand());
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS live_cells_view ON CLUSTER 'analytics' TO live_cells_local AS
+SELECT toDateTime(occurred_at, 'UTC') AS second, batch, platform, event_type, uniqExactState(sipHash64(event_id)) AS events
+FROM events_local
+WHERE occurred_at > now() - INTERVAL 1 DAY AND occurred_at < now() + INTERVAL 1 DAY
+GROUP BY second, batch, platform, event_type;
+
+CREATE TABLE IF NOT EXISTS live_people_local ON CLUSTER 'analytics'
+(
+    minute DateTime('UTC'),
+    batch UInt64,
+    user_key Int64
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/default/live_people', '{replica}')
+ORDER BY (minute, batch, user_key)
+TTL minute + INTERVAL 2 DAY;
+
+CREATE TABLE IF NOT EXISTS live_people ON CLUSTER 'analytics' AS live_people_local
+ENGINE = Distributed('analytics', 'default', 'live_people_local', rand());
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS live_people_view ON CLUSTER 'analytics' TO live_people_local AS
+SELECT toStartOfMinute(toDateTime(occurred_at, 'UTC')) AS minute, batch, user_key
+FROM events_local
+WHERE occurred_at > now() - INTERVAL 1 DAY AND occurred_at < now() + INTERVAL 1 DAY
+GROUP BY minute, batch, user_key;
+
+CREATE TABLE IF NOT EXISTS live_told_local ON CLUSTER 'analytics'
+(
+    occurred_at DateTime64(6, 'UTC'),
+    batch UInt64,
+    event_key UInt64,
+    event_type LowCardinality(String),
+    user_key Int64,
+    raid_id Nullable(String),
+    properties Nullable(String)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/default/live_told', '{replica}')
+ORDER BY (occurred_at, batch, event_key)
+TTL toDateTime(occurred_at) + INTERVAL 2 DAY;
+
+CREATE TABLE IF NOT EXISTS live_told ON CLUSTER 'analytics' AS live_told_local
+ENGINE = Distributed('analytics', 'default', 'live_told_local', rand());
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS live_told_view ON CLUSTER 'analytics' TO live_told_local AS
+SELECT occurred_at, batch, sipHash64(event_id) AS event_key, event_type, user_key, raid_id, properties
+FROM events_local
+WHERE occurred_at > now() - INTERVAL 1 DAY AND occurred_at < now() + INTERVAL 1 DAY
+    AND event_type IN ('request', 'ai_interaction', 'raid_started', 'raid_joined', 'raid_ended');
+
+CREATE TABLE IF NOT EXISTS live_sources_local ON CLUSTER 'analytics'
+(
+    source LowCardinality(String),
+    batch UInt64,
+    newest SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
+    read_at SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
+    events AggregateFunction(uniqExact, UInt64)
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/default/live_sources', '{replica}')
+ORDER BY (source, batch)
+TTL toDateTime(read_at) + INTERVAL 2 DAY;
+
+CREATE TABLE IF NOT EXISTS live_sources ON CLUSTER 'analytics' AS live_sources_local
+ENGINE = Distributed('analytics', 'default', 'live_sources_local', rand());
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS live_sources_view ON CLUSTER 'analytics' TO live_sources_local AS
+SELECT
+    source, batch, max(least(occurred_at, ingested_at)) AS newest, max(ingested_at) AS read_at,
+    uniqExactState(sipHash64(event_id)) AS events
+FROM events_local
+WHERE occurred_at > now() - INTERVAL 1 DAY AND occurred_at < now() + INTERVAL 1 DAY
+GROUP BY source, batch;
