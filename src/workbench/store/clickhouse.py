@@ -54,6 +54,7 @@ _MOVE: Final = """
 """
 _COUNT: Final = "SELECT count() AS n FROM events WHERE batch = $batch"
 _CLEAN: Final = "ALTER TABLE {events} DELETE WHERE batch IN $batches SETTINGS mutations_sync = 1"
+_TIMES: Final = "SELECT min(occurred_at) AS first, max(occurred_at) AS last FROM events"
 _SPREAD: Final = re.compile(r"\{(\w+)\}")
 """A table that is spread over the nodes, and is changed on each."""
 
@@ -150,7 +151,12 @@ class ClickHouseStore:
         head = self._log.head() if version is None else self._log.head(version)
         if version is not None and version != head.batch:
             raise InvalidArgument(f"no version {version} of {self.where}: the newest is {self._log.head().batch}")
-        return ClickHouseSnapshot(self._reader, self.where, head, known_at=known_at)
+        return ClickHouseSnapshot(self._reader, self.where, head, times=self._times(), known_at=known_at)
+
+    def _times(self) -> tuple[datetime, datetime] | None:
+        """Return when the first and the last event occurred, seen or not: a look at what each part says of itself."""
+        (row,) = self.read(_TIMES).to_pylist()
+        return (row["first"], row["last"]) if row["first"] is not None else None
 
     def position(self, source: str) -> int:
         """Return where to resume reading `source`; see `base.Store.position`."""
@@ -230,6 +236,14 @@ class ClickHouseStore:
     def select(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
         """Run a SELECT over tables beside the events, with bound values."""
         return self._select(sql, params or {})
+
+    def head(self) -> Head:
+        """Return which batches are seen now."""
+        return self._log.head()
+
+    def read(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
+        """Run a SELECT by the client that only reads, beside whatever is written."""
+        return talk.select(self._reader, self.where, sql, params or {})
 
     def close(self) -> None:
         """Let go of the engine: one in this process holds its folder."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.store import clickhouse_client as talk
 from workbench.store import live_raids, live_sketch
 from workbench.store.clickhouse_schema import migrations
 from workbench.store.clickhouse_snapshot import seen
@@ -111,11 +110,11 @@ class ViewsLive:
 
     def state(self) -> State:
         """Return where they have come to."""
-        return self._state(self._store.snapshot().head)
+        return self._state(self._store.head())
 
     def picture(self) -> Picture:
         """Read all that is kept, as of the newest complete batch; minutes that did not change are not read again."""
-        head = self._store.snapshot().head
+        head = self._store.head()
         state = self._state(head)
         if state.oldest is None:
             return Picture(self.name, state, {}, {})
@@ -127,7 +126,7 @@ class ViewsLive:
     def ids(self, minute: int) -> NDArray[np.uint64]:
         """Return the hashes of the ids of the events of a minute, ascending."""
         since, until = (instant(each * MINUTE * SECOND) for each in (minute, minute + 1))
-        found = self._select(_IDS, self._store.snapshot().head, since=since, until=until)
+        found = self._select(_IDS, self._store.head(), since=since, until=until)
         return np.sort(event_hashes(found["event_id"]))
 
     def _state(self, head: Head) -> State:
@@ -151,7 +150,7 @@ class ViewsLive:
         """Return the second from which on the views saw everything: they may be younger than the events."""
         if self._whole is None:
             number = next(each.number for each in migrations() if each.name == "live views")
-            (row,) = self._ask(_BEGUN, {"views": number}).to_pylist()
+            (row,) = self._store.read(_BEGUN, {"views": number}).to_pylist()
             self._whole = 0 if row["made"] <= row["begun"] else -(-row["made"] // 1_000)
         return self._whole
 
@@ -188,11 +187,7 @@ class ViewsLive:
 
     def _select(self, sql: str, head: Head, **params: object) -> pa.Table:
         condition, bound = seen(head)
-        return self._ask(sql.format(seen=condition), {**params, **bound})
-
-    def _ask(self, sql: str, params: Mapping[str, object]) -> pa.Table:
-        """Ask by the client that only reads: the other one may be writing."""
-        return talk.select(self._store.snapshot().client, self._store.where, sql, params)
+        return self._store.read(sql.format(seen=condition), {**params, **bound})
 
 
 def _minutes(cells: pa.Table, people: pa.Table, told: pa.Table, changed: list[int]) -> dict[int, Minute]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import numpy as np
@@ -15,7 +17,6 @@ from workbench.store.base import STORED_EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
-    from datetime import datetime
 
     import pyarrow as pa
     from clickhouse_connect.driver.client import Client
@@ -27,6 +28,8 @@ FEW: Final = 1_000_000
 """Events that are asked for at once; of more, the people are divided into parts."""
 
 _COLUMNS: Final = ", ".join(STORED_EVENT.names)
+_BOUND: Final = re.compile(r"(?<![.\w])occurred_at (?P<sign>>=|<=|<|>) \$(?P<name>\w+)")
+_TRUE: Final = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _BEGIN: Final = re.compile(r"(?P<head>(?:\s|--[^\n]*\n)*)(?P<with>WITH\s+)?", re.IGNORECASE)
 
 
@@ -38,6 +41,7 @@ class ClickHouseSnapshot:
         client: One that only reads.
         where: What it reads.
         head: Which batches are seen.
+        times: When the first and the last event occurred, of all that are seen and perhaps more; `None` for none.
         known_at: See `base.Snapshot.known_at`.
         people: See `base.Snapshot.people`.
         members: The `user_key`s of whom alone is seen.
@@ -48,6 +52,7 @@ class ClickHouseSnapshot:
     client: Client = field(repr=False)
     where: talk.Address
     head: Head
+    times: tuple[datetime, datetime] | None = None
     known_at: datetime | None = None
     people: Hashable | None = None
     members: NDArray[np.int64] | None = field(default=None, repr=False)
@@ -85,7 +90,8 @@ class ClickHouseSnapshot:
     ) -> pa.Table:
         """Run one SELECT over `events`; see `base.Snapshot.query`."""
         events, bound = self.seen(part)
-        return talk.select(self.client, self.where, over(events, sql), {**(params or {}), **bound})
+        given = params or {}
+        return talk.select(self.client, self.where, over(events, without(sql, given, self.times)), {**given, **bound})
 
     def seen(self, part: int | range | None = None) -> tuple[str, dict[str, object]]:
         """Write the SELECT of the events that are seen, and what is bound in it."""
@@ -110,6 +116,27 @@ def seen(head: Head) -> tuple[str, dict[str, object]]:
     if not head.given_up:
         return "batch <= $seen_batch", bound
     return "batch <= $seen_batch AND batch NOT IN $seen_given_up", {**bound, "seen_given_up": [*head.given_up]}
+
+
+def without(sql: str, params: Mapping[str, object], times: tuple[datetime, datetime] | None) -> str:
+    """Leave out the bounds of time that every event meets: ClickHouse would read the time of each to find that out.
+
+    >>> from datetime import UTC
+    >>> there = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 2, 5, tzinfo=UTC)
+    >>> bounds = {"since": datetime(2026, 1, 9, tzinfo=UTC), "now": datetime(2026, 3, 1, tzinfo=UTC)}
+    >>> without("SELECT 1 FROM events WHERE occurred_at >= $since AND occurred_at <= $now", bounds, there)
+    'SELECT 1 FROM events WHERE occurred_at >= $since AND true'
+    """
+    if times is None:
+        return sql
+
+    def bound(found: re.Match[str]) -> str:
+        limit = params.get(found["name"])
+        if not isinstance(limit, datetime) or limit.tzinfo is None:
+            return found[0]
+        return "true" if all(_TRUE[found["sign"]](time, limit) for time in times) else found[0]
+
+    return _BOUND.sub(bound, sql)
 
 
 def over(events: str, sql: str) -> str:
