@@ -22,8 +22,8 @@ from workbench.errors import (
     StoreTooNew,
 )
 from workbench.events import to_table
+from workbench.store import base as store_room
 from workbench.store import maintenance
-from workbench.store import snapshot as snapshot_room
 from workbench.store.base import STORED_EVENT, as_stored
 from workbench.store.files import LakeFile
 from workbench.store.keys import user_key
@@ -334,7 +334,7 @@ def test_a_large_batch_of_a_source_that_another_took_is_refused(lake, bulk, monk
 
 @pytest.fixture
 def parted(monkeypatch):
-    monkeypatch.setattr(snapshot_room, "FEW_ROWS", 1)
+    monkeypatch.setattr(store_room, "FEW_ROWS", 1)
 
 
 def halved(lake):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 
 from workbench.metrics.plain import AT, KEY, Column, Plain, array, plain_rows
+from workbench.store.base import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,12 +29,6 @@ Result = TypeVar("Result")
 
 AT_ONCE: Final = min(max(2, os.cpu_count() or 1), 4)
 """Parts that kernels work on side by side, each in one thread; more would need more memory at once."""
-
-PIECE_ROWS: Final = 1_500_000
-"""About how many rows a database is asked for at once."""
-
-FEW_ROWS: Final = 250_000
-"""Fewer are not worth another question; until then there are four, to be worked on while the next one is answered."""
 
 MOST_RUNS: Final = 100
 """Sorted runs that rows are merged from; of more, as a store that keeps no order gives them, they are sorted."""
@@ -143,8 +138,7 @@ def _asked(
         table = snapshot.query(sql, params, part=range(start, min(start + size, snapshot.parts)))
         waiting.append(work({name: array(table[name]) for name in table.column_names}))
         if start == 0:
-            rows = snapshot.parts * table.num_rows
-            pieces = max(rows / PIECE_ROWS, min(rows / FEW_ROWS, 4), 1)
+            pieces = max(parts_of(snapshot.parts * table.num_rows), 1)
             size, start = max(1, int(snapshot.parts / pieces)), 1
         else:
             start += size

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 Engine: TypeAlias = Literal["duckdb", "clickhouse"]
 
+PART_ROWS: Final = 1_500_000
+"""About how many events are worked on at once, so that few are in memory."""
+
+FEW_ROWS: Final = 250_000
+"""Fewer in a part are not worth the asking; until then there are four, to be worked on side by side."""
+
 SOURCE_START: Final = 0
 """The position of a source that nothing was taken from yet."""
 
@@ -33,6 +39,11 @@ STORED_EVENT: Final = pa.schema(
 )
 """An event as stored: `EVENT_TABLE`, then when and from where it came (`source`, `position`), and
 `user_key`, a stable 64-bit hash of `user_id` by which the store clusters and joins."""
+
+
+def parts_of(rows: float) -> float:
+    """Return into how many parts so many events are best divided."""
+    return max(rows / PART_ROWS, min(rows / FEW_ROWS, 4))
 
 
 def as_stored(events: pa.Table, *, ingested_at: datetime, source: str | None = None) -> pa.Table:

@@ -18,7 +18,7 @@ from workbench.store.clickhouse_schema import migrations
 from workbench.store.clickhouse_snapshot import seen
 from workbench.store.live import Picture
 from workbench.store.live_batch import ASKED, RAID, RaidEvent, event_hashes, named, outcomes
-from workbench.store.live_minutes import Minute
+from workbench.store.live_minutes import Minute, counted
 from workbench.store.live_state import MINUTE, SECOND, Held, Policy, Source, State, instant, micros
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class ViewsLive:
             return Picture(self.name, state, {}, {})
         self._read_minutes(head, state.oldest)
         state.minutes = dict(self._known.held)
-        raids = self._raids(head, state)
+        raids = self._raids(head, state, state.oldest)
         return Picture(self.name, state, dict(self._known.minutes), raids)
 
     def ids(self, minute: int) -> NDArray[np.uint64]:
@@ -138,7 +138,7 @@ class ViewsLive:
         for row in self._select(_SOURCES, head).to_pylist():
             position = reached.get(row["source"], 0)
             state.sources[row["source"]] = Source(
-                position=position, began=max(0, position - row["counted"]), watermark=micros(row["latest"]),
+                position=position, watermark=micros(row["latest"]),
                 seen_at=micros(row["seen_at"]), counted=row["counted"],
             )  # fmt: skip
         state.advance(max((source.seen_at for source in state.sources.values()), default=0))
@@ -169,15 +169,15 @@ class ViewsLive:
             known.held.update({minute: Held(head.batch) for minute in read})
         known.batch = head.batch
 
-    def _raids(self, head: Head, state: State) -> dict[str, live_raids.Joined]:
+    def _raids(self, head: Head, state: State, oldest: int) -> dict[str, live_raids.Joined]:
         """Read what was told of raids that may be in progress still; return who joined each."""
-        oldest = instant(((state.oldest or 0) - live_raids.LONGEST) * SECOND)
-        rows = self._select(_TOLD, head, types=[*RAID], oldest=oldest).to_pylist()
+        since = instant((oldest - live_raids.LONGEST) * SECOND)
+        rows = self._select(_TOLD, head, types=[*RAID], oldest=since).to_pylist()
         told = [
             RaidEvent(row["raid"], row["kind"], row["occurred"], row["user"]) for row in rows if row["raid"] is not None
         ]
         joins, joined = live_raids.tell(state.raids, told), {}
-        for raid_id in live_raids.over(state.raids, (state.oldest or 0) * SECOND):
+        for raid_id in live_raids.over(state.raids, oldest * SECOND):
             del state.raids[raid_id]
         for raid_id in state.raids:
             joined[raid_id] = live_raids.Joined()
@@ -206,16 +206,8 @@ def _minutes(cells: pa.Table, people: pa.Table, told: pa.Table, changed: list[in
             platforms=list(platform.values),
             types=[str(name) for name in event_type.values],
             cells=rows[second // MINUTE == minute],
-            bins=_counted(np.column_stack([asked[timed] % MINUTE, places[timed]])),
+            bins=counted(Minute().bins, np.column_stack([asked[timed] % MINUTE, places[timed]])),
             errors=np.bincount(asked[mine & failed] % MINUTE, minlength=MINUTE),
             users=users[there == minute],
         )
     return found
-
-
-def _counted(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count equal rows: the last column says how many."""
-    if not len(rows):
-        return np.empty((0, rows.shape[1] + 1), dtype=np.int64)
-    distinct, counts = np.unique(rows, axis=0, return_counts=True)
-    return np.column_stack([distinct, counts])

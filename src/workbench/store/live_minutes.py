@@ -96,7 +96,7 @@ def add(minute: Minute, batch: Batch, new: Addition) -> None:
     second = batch.occurred[new.rows] // 1_000_000 - new.start
     platform = _translated(batch.platform, new.rows, minute.platforms)
     event_type = _translated(batch.event_type, new.rows, minute.types)
-    minute.cells = _counted(minute.cells, np.column_stack([second, platform, event_type]))
+    minute.cells = counted(minute.cells, np.column_stack([second, platform, event_type]))
     minute.users = _joined(minute.users, batch.user[new.rows])
     _add_requests(minute, batch, new)
     late = second[second + new.start < new.closed]
@@ -122,7 +122,7 @@ def _add_requests(minute: Minute, batch: Batch, new: Addition) -> None:
     minute.errors += np.bincount(second[batch.failed[mine]], minlength=MINUTE)
     place = batch.bin[mine]
     timed = place != NONE
-    minute.bins = _counted(minute.bins, np.column_stack([second[timed], place[timed]]))
+    minute.bins = counted(minute.bins, np.column_stack([second[timed], place[timed]]))
 
 
 def _translated(names: Names, rows: NDArray[np.int64], known: list[Any]) -> NDArray[np.int64]:
@@ -137,7 +137,7 @@ def _translated(names: Names, rows: NDArray[np.int64], known: list[Any]) -> NDAr
     return table[codes]
 
 
-def _counted(old: NDArray[np.int64], new: NDArray[np.int64]) -> NDArray[np.int64]:
+def counted(old: NDArray[np.int64], new: NDArray[np.int64]) -> NDArray[np.int64]:
     """Add rows, one each, to counts by row; the last column of `old` counts."""
     if not len(new):
         return old

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from workbench.errors import StoreCorrupt
 from workbench.store import arrivals, duck
-from workbench.store.base import STORED_EVENT
+from workbench.store.base import STORED_EVENT, parts_of
 from workbench.store.files import MISSING, damage
 
 if TYPE_CHECKING:
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.store.files import LakeFile
-
-PART_ROWS: Final = 1_500_000
-"""About how many events a part has, so that few are in memory at once."""
-
-FEW_ROWS: Final = 250_000
-"""Fewer in a part are not worth the asking; until then there are four, to be worked on side by side."""
 
 COLUMNS = ", ".join(duck.quote_name(name) for name in STORED_EVENT.names)
 
@@ -82,8 +76,7 @@ class LakeSnapshot:
     @cached_property
     def parts(self) -> int:
         """Into how many parts the people are divided; see `base.Snapshot.parts`. Some buckets are in each."""
-        rows = sum(file.rows for file in self.files)
-        wanted = max(rows / PART_ROWS, min(rows / FEW_ROWS, 4))
+        wanted = parts_of(sum(file.rows for file in self.files))
         return next((parts for parts in (1, 2, 4, 8) if parts >= wanted), arrivals.BUCKETS)
 
     def query(
