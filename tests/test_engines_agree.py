@@ -27,6 +27,7 @@ from workbench.models.features import features
 from workbench.models.forecast import daily
 from workbench.models.labels import outcomes
 from workbench.models.questions import ModelQuestions
+from workbench.store import clickhouse_log
 from workbench.store.clickhouse import ClickHouseStore
 from workbench.store.lake import LakeStore
 from workbench.store.memory import MemoryStore
@@ -130,6 +131,11 @@ def people(answer, column, **options):
 QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "funnel: ordered": funnel,
     "funnel: strict": lambda bench: funnel(bench, order="strict"),
+    "funnel: strict, a time, totals": lambda bench: funnel(
+        bench, order="strict", counting="totals", since="2026-03-29", until="2026-10-25T02:30", tz="Europe/Berlin"
+    ),
+    "funnel: strict, of all time": lambda bench: funnel(bench, order="strict", within="36500d"),
+    "funnel: strict, by platform": lambda bench: funnel(bench, order="strict", by="platform", attribution="last"),
     "funnel: any order": lambda bench: funnel(bench, order="any"),
     "funnel: a short window": lambda bench: funnel(bench, within="90m"),
     "funnel: conditions": lambda bench: funnel(bench, [JOIN, ON_WEB, ON_PLAN]),
@@ -256,8 +262,11 @@ NO_QUESTIONS = {"place",
 
 @pytest.fixture(scope="module")
 def house():
+    """A store whose events are asked for as if no batch had come for long."""
     store = ClickHouseStore("chdb://:memory:")
-    yield store
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(clickhouse_log, "QUIET_SECONDS", -60)
+        yield store
     store.clear()
     store.close()
 

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.metrics import sequences
+from workbench.metrics.kernels import order
+from workbench.metrics.pushdown import FURTHEST, MOST_BITS
 from workbench.store.keys import user_key
 from workbench.testing import store_of
 
@@ -36,6 +38,17 @@ def test_runs_of_rows_that_have_but_a_tie_come_in_the_same_order(runs):
     arrays = [np.array(column, np.int64) for column in columns]
     found = sequences.ordered(dict(zip(["user_key", "at", "tie"], arrays, strict=True)), tie="tie")
     assert walked(found) == sorted(rows)
+
+
+@given(st.lists(st.lists(st.tuples(NEAR | st.integers(-FURTHEST, FURTHEST), st.integers(0, 511)), min_size=1)))
+def test_gathered_rows_come_by_time_then_code(people):
+    packed = np.array([at * (1 << MOST_BITS) + code for rows in people for at, code in rows], np.int64)
+    first = np.cumsum([0, *map(len, people)])
+    for begin in range(min(len(people), 2)):  # or a piece of them
+        at, code = order.unpacked(first[begin:], packed, MOST_BITS)
+        assert list(zip(at.tolist(), code.tolist(), strict=True)) == [
+            r for rows in people[begin:] for r in sorted(rows)
+        ]
 
 
 def test_a_tie_decides_between_rows_of_one_instant():

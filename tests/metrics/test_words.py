@@ -117,6 +117,15 @@ def test_a_place_in_a_list_is_counted_from_one(asked, text, among):
     ] * 2
 
 
+@given(st.none() | texts, st.dictionaries(texts, st.integers(1, 2**20), min_size=1, max_size=4))
+@example("a", {"a": 3, "": 4})
+def test_a_value_has_its_number(asked, text, numbers):
+    names = {f"name_{place}": name for place, name in enumerate(numbers)}
+    known = dict(zip((f"${name}" for name in names), numbers.values(), strict=True))
+    sql = [own.number_of("text", known) for own in (DUCK, HOUSE)]
+    assert asked(*sql, {"text": text, **names}) == [numbers.get(text, 0)] * 2
+
+
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))
 def test_a_time_is_counted_in_microseconds(asked, time):
     expected = (time - EPOCH) // timedelta(microseconds=1)

@@ -10,9 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from workbench.bench import Bench
+from workbench.config import Settings
 from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound
 from workbench.events import to_table
+from workbench.metrics import sequences
 from workbench.store import clickhouse_client as talk
+from workbench.store import clickhouse_log, clickhouse_snapshot
 from workbench.store.base import STORED_EVENT, as_stored
 from workbench.store.clickhouse import ClickHouseStore
 from workbench.store.keys import user_key
@@ -115,6 +119,43 @@ def test_rows_of_a_write_that_was_cut_off_are_not_seen_and_not_kept(house):
         "ann",
         "bob",
     ]
+
+
+def test_rows_that_come_while_a_quiet_snapshot_is_asked_are_not_seen(house, monkeypatch):
+    monkeypatch.setattr(clickhouse_log, "QUIET_SECONDS", -60)
+    append(house, {"ann": "a:0 b:1"})
+    snapshot = house.snapshot()
+    assert snapshot.quiet.likely
+    assert snapshot.quiet.still()
+    number = house._log.claim()
+    house._write(as_stored(batch({"bob": "a:0"}), source="other", ingested_at=START), number, {})
+    assert count(snapshot) == 2
+    assert not snapshot.quiet.likely
+    house._log.give_up(number)
+    append(house, {"cy": "a:2"}, start=2)
+    assert (count(snapshot), count(house.snapshot())) == (2, 3)
+    assert not house.snapshot().quiet.likely  # rows that were given up are still there
+
+
+def test_soon_after_a_batch_another_one_is_expected(house):
+    append(house, {"ann": "a:0"})
+    assert not house.snapshot().quiet.likely
+
+
+def test_what_each_did_is_gathered_piece_by_piece(house, monkeypatch):
+    monkeypatch.setattr(clickhouse_snapshot, "FEW", 0)
+    monkeypatch.setattr(sequences, "GATHERED_ROWS", 7)
+    journeys = {f"user {n}": "a:0 b:1 c:2 a:9 c:10" if n % 3 else "c:0 b:1" for n in range(40)}
+    append(house, journeys)
+    one, other = Bench(house, Settings()), Bench(MemoryStore(stored(events_of(journeys))), Settings())
+    for order in ("ordered", "strict"):
+        funnels = [bench.funnel(["a", "b", "c"], order=order, within="5m", now="2026-03-01") for bench in (one, other)]
+        assert funnels[0].frame.equals(funnels[1].frame)
+        assert (
+            funnels[0].people(3)
+            == funnels[1].people(3)
+            == sorted(set(journeys) - {f"user {n}" for n in range(0, 40, 3)})
+        )
 
 
 def test_what_was_not_ingested_yet_is_not_seen(house):

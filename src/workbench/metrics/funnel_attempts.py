@@ -14,7 +14,8 @@ from workbench.metrics.breakdowns import NOTHING, OTHER, PLAIN
 from workbench.metrics.calendars import micros
 from workbench.metrics.funnel_definition import MODES
 from workbench.metrics.plain import Codes, Plain
-from workbench.metrics.steps import column, conditions
+from workbench.metrics.pushdown import Reach
+from workbench.metrics.steps import coded, column, conditions
 from workbench.metrics.words import words
 
 if TYPE_CHECKING:
@@ -82,7 +83,13 @@ def attempts(snapshot: Snapshot, asked: FunnelDefinition) -> Attempts:
     sql, params = _query(snapshot, asked, values)
     tie = "code" if isinstance(asked.by, str) else None
     parts = sequences.by_person(
-        snapshot, sql, params, lambda rows: _followed(rows, asked), tie=tie, plain=_plain(asked, values)
+        snapshot,
+        sql,
+        params,
+        lambda rows: _followed(rows, asked),
+        tie=tie,
+        plain=_plain(asked, values),
+        reach=_reach(asked, values),
     )
     fields = [np.concatenate(each) for each in zip(*parts, strict=True)]
     names = (NOTHING, OTHER, *values) if isinstance(asked.by, str) else ("",)
@@ -143,7 +150,7 @@ def _query(snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str]) -
     own = words(snapshot.engine)
     steps = _steps(asked)
     matches, params = conditions(steps, own)
-    bits = " + ".join(f"CASE WHEN {match} THEN {1 << place} ELSE 0 END" for place, match in enumerate(matches))
+    bits = coded(steps, matches, own)
     columns = {"user_key": "user_key", "at": own.micros("occurred_at")}
     wanted = f"({' OR '.join(matches)})"
     if isinstance(asked.by, str):
@@ -188,6 +195,22 @@ def _plain(asked: FunnelDefinition, values: Sequence[str]) -> Plain | None:
     return Plain(micros(asked.now), codes=codes)
 
 
+def _reach(asked: FunnelDefinition, values: Sequence[str]) -> Reach | None:
+    """Return which rows can be of an attempt, if all that there is of one is when it was and what it can be."""
+    if asked.counting == "sessions" or asked.hold is not None or asked.attribution == "user":
+        return None
+    segments = _OTHER + len(values) if isinstance(asked.by, str) else 0
+    rounded = asked.reading.instant // _TICK  # times are, downwards
+    return Reach(
+        bits=len(_steps(asked)) + segments.bit_length(),
+        opens=(1 << len(asked.steps)) - 1 if asked.order == "any" else 1,
+        since=None if asked.since is None else micros(asked.since),
+        until=None if asked.until is None else micros(asked.until) + rounded,
+        before=len(asked.steps) * (asked.reading.grace // _TICK) + rounded,
+        after=asked.within // _TICK + rounded,
+    )
+
+
 def _needs_all(asked: FunnelDefinition) -> bool:
     """Say whether rows matter that are no step: they may stand between two."""
     return asked.order == "strict" or "strict_order" in asked.reading.modes
@@ -201,8 +224,9 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
     from workbench.metrics.kernels.funnel_groups import told_apart  # noqa: PLC0415 - loads Numba
 
     steps = len(_steps(asked))
-    codes, at = rows.columns["code"].astype(np.int64), rows.at
-    bits, segment = codes & ((1 << steps) - 1), codes >> steps
+    bits, at = rows.columns["code"].astype(np.int64, copy=False), rows.at
+    segment = bits >> steps if isinstance(asked.by, str) else np.zeros_like(bits)
+    bits = bits & ((1 << steps) - 1) if isinstance(asked.by, str) else bits
     if asked.reading.instant > _TICK:
         at = at - at % (asked.reading.instant // _TICK)
     first, owner = rows.first, np.arange(len(rows.user_key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.metrics import intervals, significance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -31,11 +31,13 @@ class Persons:
 
 def persons(found: Attempts) -> Persons:
     """Bring the attempts of each person together."""
-    keys, person = np.unique(found.user_key, return_inverse=True)
-    step, in_flight = np.zeros(len(keys), dtype=np.int64), np.zeros(len(keys), dtype=bool)
-    np.maximum.at(step, person, found.step)
-    np.logical_or.at(in_flight, person, found.in_flight)
-    return Persons(keys, step, in_flight)
+    order = np.argsort(found.user_key)
+    keys = found.user_key[order]
+    first = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
+    if not len(first):
+        return Persons(keys, found.step, found.in_flight)
+    step = np.maximum.reduceat(found.step[order], first)
+    return Persons(keys[first], step, np.logical_or.reduceat(found.in_flight[order], first))
 
 
 def frame(asked: FunnelDefinition, found: Attempts) -> pd.DataFrame:
@@ -54,11 +56,15 @@ def frame(asked: FunnelDefinition, found: Attempts) -> pd.DataFrame:
 def _steps(asked: FunnelDefinition, found: Attempts) -> pd.DataFrame:
     """Turn how far each attempt came, and when, into one row per step."""
     steps = np.arange(1, len(asked.steps) + 1)
-    seconds = np.where(found.at >= 0, (found.at - found.at[:, :1]) / 1e6, np.nan)
-    since_before = np.diff(seconds, axis=1, prepend=seconds[:, :1])
-    people = persons(found)
+    once = asked.counting == "users" and asked.by is None
+    people = Persons(found.user_key, found.step, found.in_flight) if once else persons(found)
     count, matured = _at_least(steps, found.step), _at_least(steps, found.settled)
     low, high = intervals.wilson(count, count[0])
+    since_first = [(step, 0) for step in range(len(steps))]
+    since_before = [since_first[0], *((step, step - 1) for step in range(1, len(steps)))]
+    seconds = {pair: _seconds(found.at, *pair) for pair in dict.fromkeys([*since_first, *since_before])}
+    median = {pair: float(np.median(values)) if values.size else np.nan for pair, values in seconds.items()}
+    mean = {pair: float(np.mean(values)) if values.size else np.nan for pair, values in seconds.items()}
     columns = {
         "step": steps,
         "event": list(asked.labels),
@@ -68,10 +74,10 @@ def _steps(asked: FunnelDefinition, found: Attempts) -> pd.DataFrame:
         "step_conversion_rate": intervals.rate(count, np.append(count[0], count[:-1])),
         "ci_low": low,
         "ci_high": high,
-        "median_seconds": _of_each(np.median, seconds),
-        "mean_seconds": _of_each(np.mean, seconds),
-        "step_median_seconds": _of_each(np.median, since_before),
-        "step_mean_seconds": _of_each(np.mean, since_before),
+        "median_seconds": [median[pair] for pair in since_first],
+        "mean_seconds": [mean[pair] for pair in since_first],
+        "step_median_seconds": [median[pair] for pair in since_before],
+        "step_mean_seconds": [mean[pair] for pair in since_before],
         "in_flight": waiting(people, steps),
         "matured_conversion_rate": intervals.rate(matured, matured[0]),
     }
@@ -91,10 +97,10 @@ def _at_least(steps: NDArray[np.int64], furthest: NDArray[np.int64]) -> NDArray[
     return np.array([(furthest >= step).sum() for step in steps], dtype=np.int64)
 
 
-def _of_each(summary: Callable[[NDArray[np.float64]], np.floating[Any]], columns: NDArray[np.float64]) -> list[float]:
-    """Summarise each column over those that have a value; NaN where nobody has."""
-    values = (column[~np.isnan(column)] for column in columns.T)
-    return [float(summary(there)) if there.size else np.nan for there in values]
+def _seconds(at: NDArray[np.int64], step: int, other: int) -> NDArray[np.float64]:
+    """Return how long a step came after another one, for all attempts that have both."""
+    there = np.flatnonzero((at[:, step] >= 0) & (at[:, other] >= 0))
+    return np.asarray((at[there, step] - at[there, other]) / 1e6)
 
 
 def comparisons(names: Sequence[str], converted: NDArray[np.int64], entered: NDArray[np.int64]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ those of the kernels, which walk over rows.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from workbench.metrics.arguments import Span
     from workbench.metrics.calendars import Calendar
     from workbench.store.base import Snapshot
+
+MOST_BITS: Final = 9
+"""Bits of a code that fits into 64 bits together with microseconds up to `FURTHEST`."""
+
+FURTHEST: Final = (1 << 63 - MOST_BITS) - 1
+"""Microseconds from 1970, later than ClickHouse keeps any event, in 2540."""
 
 Ragged = tuple["NDArray[np.int64]", "NDArray[Any]"]
 """Where the values of each row begin, and behind the last where they end; and the values."""
@@ -50,11 +57,76 @@ SELECT user_key, reinterpretAsInt64(groupBitOr(bitShiftLeft(toUInt64(1), place))
 FROM ({rows}) AS one
 GROUP BY user_key
 """
+_GATHERED: Final = """
+SELECT user_key, arrayFilter(row -> row BETWEEN low AND high, rows) AS rows FROM (
+    SELECT
+        user_key,
+        groupArray(at * {places} + code) AS rows,
+        greatest(minIf(at, {opens}) - $pushed_before, -{furthest}) * {places} AS low,
+        least(maxIf(at, {opens}) + $pushed_after, {furthest}) * {places} + {places} - 1 AS high
+    FROM ({rows}) AS one
+    GROUP BY user_key
+    HAVING countIf({opens}) > 0
+) AS everything
+SETTINGS aggregate_functions_null_for_empty = 0
+"""
 _DAILY: Final = """
 SELECT {period} * $pushed_places + place AS cell, toInt64(sum(message)) AS messages, toInt64(count()) AS events
 FROM ({rows}) AS one
 GROUP BY cell
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which rows of a person can matter: from some time before the first that opens, to some time after the last.
+
+    Attributes:
+        bits: How many bits a row's `code` has.
+        opens: A row opens that has one of these bits in its `code`.
+        since: And lies here or later, in microseconds since 1970; `None` for any.
+        until: And lies before.
+        before: Microseconds that matter before the first such row.
+        after: Microseconds that matter after the last.
+    """
+
+    bits: int
+    opens: int
+    since: int | None = None
+    until: int | None = None
+    before: int = 0
+    after: int = 0
+
+    @property
+    def packs(self) -> bool:
+        """Whether the time and the code of a row are one 64-bit integer."""
+        return self.bits <= MOST_BITS
+
+
+def gathered(
+    snapshot: Snapshot, rows: str, params: Mapping[str, object], reach: Reach, *, part: range
+) -> tuple[NDArray[np.int64], Ragged]:
+    """Ask what each person did, without what is out of reach: nobody's rows travel with their key, few travel at all.
+
+    Args:
+        snapshot: Whom to ask.
+        rows: A SELECT of `user_key`, `at` (microseconds since 1970) and `code`, one row per event.
+        params: The values bound in it.
+        reach: What matters; its codes fit.
+        part: The people.
+
+    Returns:
+        Per person of whom a row opens `user_key`; and their rows in no order, each `at * 2 ** bits + code`.
+    """
+    opens = [f"bitAnd(code, {reach.opens:d}) != 0"]
+    bound = {"pushed_before": min(reach.before, 1 << 60), "pushed_after": min(reach.after, 1 << 60)}
+    for name, sign, limit in (("since", ">=", reach.since), ("until", "<", reach.until)):
+        if limit is not None:
+            opens.append(f"at {sign} $pushed_{name}")
+            bound[f"pushed_{name}"] = limit
+    sql = _GATHERED.format(rows=rows, places=1 << reach.bits, furthest=FURTHEST, opens=" AND ".join(opens))
+    found = snapshot.query(sql, {**params, **bound}, part=part)
+    return array(found["user_key"]), ragged(found["rows"])
 
 
 def presence(

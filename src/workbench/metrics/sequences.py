@@ -10,12 +10,14 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
+from workbench.metrics import pushdown
 from workbench.metrics.plain import AT, KEY, Column, Plain, array, plain_rows
-from workbench.store.base import parts_of
+from workbench.store.base import FEW_ROWS, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,12 +25,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.metrics.pushdown import Reach
     from workbench.store.base import Snapshot
 
 Result = TypeVar("Result")
 
 AT_ONCE: Final = min(max(2, os.cpu_count() or 1), 4)
 """Parts that kernels work on side by side, each in one thread; more would need more memory at once."""
+
+GATHERED_ROWS: Final = 40_000_000
+"""Events that a database gathers by person at once: it has 8 to 16 bytes of each in memory."""
 
 MOST_RUNS: Final = 100
 """Sorted runs that rows are merged from; of more, as a store that keeps no order gives them, they are sorted."""
@@ -76,6 +82,7 @@ def by_person(
     *,
     tie: str | None = None,
     plain: Plain | None = None,
+    reach: Reach | None = None,
 ) -> list[Result]:
     """Give the rows of each part of the people to a kernel.
 
@@ -87,10 +94,14 @@ def by_person(
         kernel: Takes the rows of one part. It runs in a thread, so what it does should not hold Python's lock.
         tie: The column that orders the rows of one person and instant, where their order matters.
         plain: The same rows as plain columns of the events, where they are: a store may have them quicker.
+        reach: What of them matters, if they have a `code` and nothing else: a store may leave out the rest, and people
+            of whom nothing matters, and gives people in any order.
 
     Returns:
         What the kernel made of each part, in the order of the parts.
     """
+    if reach is not None and reach.packs and snapshot.engine == "clickhouse":
+        return _gathered(snapshot, sql, params, reach, kernel)
     return _by_part(snapshot, (sql, params, plain), lambda columns: kernel(ordered(columns, tie=tie)))
 
 
@@ -123,6 +134,38 @@ def _by_part(
         if len(found) == snapshot.parts:
             return found
         return [each.result() for each in _asked(snapshot, sql, params, lambda rows: pool.submit(work, rows))]
+
+
+def _gathered(
+    snapshot: Snapshot, sql: str, params: Mapping[str, object], reach: Reach, kernel: Callable[[Rows], Result]
+) -> list[Result]:
+    """Have the rows gathered where they are, and give few of them at a time to kernels, which stay in the cache."""
+    pieces = min(snapshot.parts, 1 + snapshot.total // GATHERED_ROWS)
+    found = []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for piece in range(pieces):
+            part = range(snapshot.parts * piece // pieces, snapshot.parts * (piece + 1) // pieces)
+            key, (first, packed) = pushdown.gathered(snapshot, sql, params, reach, part=part)
+            few = min(FEW_ROWS, len(packed) // AT_ONCE + 1)
+            edges = np.searchsorted(first, range(few, len(packed), few))
+            for begin, end in pairwise([0, *np.unique(edges[edges > 0]).tolist(), len(key)]):
+                mine = key[begin:end], first[begin : end + 1]
+                found.append(pool.submit(_worked, mine, packed, reach.bits, kernel))
+        return [each.result() for each in found]
+
+
+def _worked(
+    people: tuple[NDArray[np.int64], NDArray[np.int64]],
+    packed: NDArray[np.int64],
+    bits: int,
+    kernel: Callable[[Rows], Result],
+) -> Result:
+    """Bring gathered rows into order, and give them to a kernel."""
+    from workbench.metrics.kernels import order  # noqa: PLC0415 - loads Numba
+
+    key, first = people
+    at, code = order.unpacked(first, packed, bits)
+    return kernel(Rows(key, first - first[0], at, {"code": code}))
 
 
 def _asked(

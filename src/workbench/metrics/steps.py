@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
@@ -100,6 +100,19 @@ def conditions(steps: Iterable[Step], words: Words) -> tuple[list[str], dict[str
             values |= bound
         texts.append(" AND ".join(parts))
     return texts, values
+
+
+def coded(steps: Sequence[Step], matches: Sequence[str], words: Words) -> str:
+    """Write which steps a row can be as a number, bit k for step k+1; `matches` are what `conditions` returned."""
+    plain: dict[str, int] = {}
+    parts = []
+    for place, (each, match) in enumerate(zip(steps, matches, strict=True)):
+        if each.where:
+            parts.append(f"CASE WHEN {match} THEN {1 << place} ELSE 0 END")
+        else:
+            plain[each.event] = plain.get(each.event, 0) | 1 << place
+    numbers = {f"$event_{k}": plain[each.event] for k, each in enumerate(steps, start=1) if not each.where}
+    return " + ".join([words.number_of("event_type", numbers), *parts] if numbers else parts)
 
 
 def column(name: str, suffix: str, words: Words) -> tuple[str, dict[str, object]]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workbench.store.base import Engine
 
 
@@ -32,6 +34,9 @@ class Words(Protocol):
 
     def place(self, value: str, among: str) -> str:
         """Return the place of a value in a bound list, from 1; 0 where it is not in it, or null."""
+
+    def number_of(self, value: str, numbers: Mapping[str, int]) -> str:
+        """Return the number of the bound value that a value equals; 0 where it equals none, or is null."""
 
     def property(self, key: str) -> str:
         """Return a property as text, null where it is absent or null; `key` is bound to what `key_of` returns.
@@ -92,6 +97,11 @@ class DuckDB:
         """See `Words`."""
         return f"coalesce(list_position({among}, {value}), 0)"
 
+    def number_of(self, value: str, numbers: Mapping[str, int]) -> str:
+        """See `Words`."""
+        cases = " ".join(f"WHEN {name} THEN {number:d}" for name, number in numbers.items())
+        return f"CASE {value} {cases} ELSE 0 END"
+
     def property(self, key: str) -> str:
         """See `Words`. What can be written in two ways is looked at once more, and that is rare."""
         text, kind = f"json_extract_string(properties, {key})", f"json_type(properties, {key})"
@@ -149,6 +159,11 @@ class ClickHouse:
     def place(self, value: str, among: str) -> str:
         """See `Words`."""
         return f"toInt64(ifNull(transform({value}, {among}, arrayEnumerate({among}), 0), 0))"
+
+    def number_of(self, value: str, numbers: Mapping[str, int]) -> str:
+        """See `Words`. One look at each distinct value of a part, and not a comparison per row and number."""
+        names, given = ", ".join(numbers), ", ".join(f"{number:d}" for number in numbers.values())
+        return f"ifNull(transform({value}, [{names}], [{given}], 0), 0)"
 
     def property(self, key: str) -> str:
         """See `Words`."""

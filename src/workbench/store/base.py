@@ -94,6 +94,10 @@ class Snapshot(Protocol):
         """Which database answers, and so in whose words `query` is to be asked."""
 
     @property
+    def total(self) -> int:
+        """How many events it has, or more: nobody is left out, and what is not known yet is not."""
+
+    @property
     def parts(self) -> int:
         """Into how many parts the people are divided, by which big questions go. All of a person is in one."""
 

@@ -15,7 +15,7 @@ from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNo
 from workbench.store import clickhouse_client as talk
 from workbench.store import event_ids as ids
 from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
-from workbench.store.clickhouse_log import LEASE_SECONDS, Head, Log
+from workbench.store.clickhouse_log import LEASE_SECONDS, Head, Log, Quiet
 from workbench.store.clickhouse_schema import Schema, Shape, migrations
 from workbench.store.clickhouse_snapshot import ClickHouseSnapshot, seen
 from workbench.store.event_keys import event_keys
@@ -151,7 +151,8 @@ class ClickHouseStore:
         head = self._log.head() if version is None else self._log.head(version)
         if version is not None and version != head.batch:
             raise InvalidArgument(f"no version {version} of {self.where}: the newest is {self._log.head().batch}")
-        return ClickHouseSnapshot(self._reader, self.where, head, times=self._times(), known_at=known_at)
+        quiet = None if self._shape.cluster else Quiet(self.read, head)  # another node may not know of a batch yet
+        return ClickHouseSnapshot(self._reader, self.where, head, self._times(), quiet, known_at=known_at)
 
     def _times(self) -> tuple[datetime, datetime] | None:
         """Return when the first and the last event occurred, seen or not: a look at what each part says of itself."""

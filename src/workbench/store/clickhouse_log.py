@@ -45,7 +45,13 @@ _SAY: Final = """
     INSERT INTO batches (batch, kind, writer, rows, total, version, given_up)
     SELECT $batch, $kind, $writer, $rows, $total, $version, CAST($given_up AS Array(UInt64))
 """
+_QUIET: Final = """
+    SELECT max(batch) AS batch, max(at) < now64(3) - toIntervalSecond($seconds) AS quiet FROM batches
+"""
 _EVER: Final = 2**62
+
+QUIET_SECONDS: Final = 10
+"""Where the last batch is not so old, another one is likely to come while a question is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,33 @@ class Head:
     total: int = 0
     version: str = ""
     given_up: tuple[int, ...] = ()
+
+
+class Quiet:
+    """Whether no batch was begun after that of a head, so that all rows there are belong to it.
+
+    Rows are written after their batch is claimed. So what was read before this says `still` had no row of a later one.
+
+    Attributes:
+        likely: Whether it is worth while to ask; once a later batch was found, no more.
+    """
+
+    def __init__(self, select: Callable[[str, Mapping[str, object]], pa.Table], head: Head) -> None:
+        """Take how to run a statement, and look how long ago the last batch was."""
+        self._select, self._batch = select, head.batch
+        last, quiet = self._look()
+        self.likely = quiet and last == head.batch and not head.given_up
+
+    def still(self) -> bool:
+        """Look again. Threads may ask at the same time: each is told what it found itself."""
+        last, _ = self._look()
+        if last != self._batch:
+            self.likely = False
+        return last == self._batch
+
+    def _look(self) -> tuple[int, bool]:
+        (row,) = self._select(_QUIET, {"seconds": QUIET_SECONDS}).to_pylist()
+        return row["batch"] or 0, bool(row["quiet"])
 
 
 class Log:

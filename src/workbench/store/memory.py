@@ -40,6 +40,7 @@ class MemorySnapshot:
         self._engine.register("given", events)
         self._engine.execute(_KEEP_FIRST, {"known_at": known_at})
         self._engine.unregister("given")
+        self.total = events.num_rows
         self.data_version = data_version or f"frame-{_fingerprint(events)}"
 
     def query(

@@ -73,10 +73,15 @@ class LakeSnapshot:
         """Return what had been ingested by an instant; see `base.Snapshot.known`."""
         return LakeSnapshot(self.root, self.version, self.files, known_at=at, members=self._members, people=self.people)
 
+    @property
+    def total(self) -> int:
+        """See `base.Snapshot.total`."""
+        return sum(file.rows for file in self.files)
+
     @cached_property
     def parts(self) -> int:
         """Into how many parts the people are divided; see `base.Snapshot.parts`. Some buckets are in each."""
-        wanted = parts_of(sum(file.rows for file in self.files))
+        wanted = parts_of(self.total)
         return next((parts for parts in (1, 2, 4, 8) if parts >= wanted), arrivals.BUCKETS)
 
     def query(

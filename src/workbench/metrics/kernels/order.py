@@ -38,6 +38,29 @@ def people(key: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @compiled
+def unpacked(
+    first: NDArray[np.int64], packed: NDArray[np.int64], bits: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Bring rows that are `at * 2 ** bits + code` into order person by person; return `at` and `code` of each.
+
+    `first` is where those of each person begin in `packed`, and behind the last where they end.
+    """
+    start, mask = first[0], (1 << bits) - 1
+    at = packed[start : first[-1]].copy()
+    code = np.empty_like(at)
+    for person in range(len(first) - 1):
+        begin, end, sorted_ = first[person] - start, first[person + 1] - start, True
+        for row in range(begin + 1, end):
+            sorted_ &= at[row - 1] <= at[row]
+        if not sorted_:
+            at[begin:end].sort()
+    for row in range(len(at)):
+        code[row] = at[row] & mask
+        at[row] >>= bits
+    return at, code
+
+
+@compiled
 def runs(key: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Return where each run ordered by `key` begins, and behind the last where it ends; nothing if there are more."""
     starts = np.zeros(most + 1, dtype=np.int64)
