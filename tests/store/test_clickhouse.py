@@ -16,7 +16,7 @@ from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNo
 from workbench.events import to_table
 from workbench.metrics import sequences
 from workbench.store import clickhouse_client as talk
-from workbench.store import clickhouse_log, clickhouse_snapshot
+from workbench.store import clickhouse_ids, clickhouse_log, clickhouse_snapshot
 from workbench.store.base import STORED_EVENT, as_stored
 from workbench.store.clickhouse import ClickHouseStore
 from workbench.store.keys import user_key
@@ -27,11 +27,14 @@ HOUR = timedelta(hours=1)
 COUNT = "SELECT count(*) AS n FROM events"
 
 
-@pytest.fixture(scope="module", params=["chdb", "http"])
+@pytest.fixture(scope="module", params=["chdb", "chdb, ids known", "http", "http, ids known"])
 def engine(request):
-    dsn = "chdb://:memory:" if request.param == "chdb" else request.getfixturevalue("clickhouse_server").dsn
-    store = ClickHouseStore(dsn)
-    yield store
+    here = request.param.startswith("chdb")
+    store = ClickHouseStore("chdb://:memory:" if here else request.getfixturevalue("clickhouse_server").dsn)
+    with pytest.MonkeyPatch.context() as patched:
+        if "known" in request.param:
+            patched.setattr(clickhouse_ids, "SOON", 0)
+        yield store
     store.clear()
     store.close()
 
@@ -128,7 +131,8 @@ def test_rows_that_come_while_a_quiet_snapshot_is_asked_are_not_seen(house, monk
     assert snapshot.quiet.likely
     assert snapshot.quiet.still()
     number = house._log.claim()
-    house._write(as_stored(batch({"bob": "a:0"}), source="other", ingested_at=START), number, {})
+    others = as_stored(batch({"bob": "a:0"}), source="other", ingested_at=START)
+    house._write(others, np.array([True]), number, {})
     assert count(snapshot) == 2
     assert not snapshot.quiet.likely
     house._log.give_up(number)

@@ -6,6 +6,7 @@ import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -68,7 +69,7 @@ def test_what_a_dead_writer_left_holds_others_up_for_a_while_only(server, monkey
     monkeypatch.setattr("workbench.store.clickhouse.LEASE_SECONDS", 0.3)
     dead, alive = (ClickHouseStore(server.dsn) for _ in range(2))
     number = dead._log.claim()
-    dead._write(as_rows(["ann"]), number, {"s": (0, 1)})
+    dead._write(as_rows(["ann"]), np.array([True]), number, {"s": (0, 1)})
     assert alive.append(batch(["ann"]), source="s", start=0, end=1, ingested_at=START) == 0
     assert not dead._log.complete(number, dead._log.head(), rows=1, what="late")
     assert (alive.position("s"), len(ids_of(alive))) == (1, 1)

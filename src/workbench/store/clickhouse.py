@@ -13,16 +13,17 @@ import pyarrow as pa
 
 from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound
 from workbench.store import clickhouse_client as talk
-from workbench.store import event_ids as ids
 from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
+from workbench.store.clickhouse_ids import EventIds
 from workbench.store.clickhouse_log import LEASE_SECONDS, Head, Log, Quiet
 from workbench.store.clickhouse_schema import Schema, Shape, migrations
 from workbench.store.clickhouse_snapshot import ClickHouseSnapshot, seen
-from workbench.store.event_keys import event_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from workbench.store.clickhouse_schema import Migration
 
@@ -33,17 +34,9 @@ SKEW: Final = timedelta(minutes=5)
 """How far the clock of a server may be from this one."""
 
 ATTEMPTS: Final = 20
-KEYS_AT_ONCE: Final = 1_000_000
 
 _POSITION: Final = """
     SELECT position FROM positions WHERE source = $source AND {seen} ORDER BY batch DESC LIMIT 1
-"""
-_THERE: Final = """
-    SELECT DISTINCT reinterpretAsInt64(event_key) AS key FROM events
-    WHERE event_key IN (SELECT arrayJoin($keys)) AND {seen}
-"""
-_NAMED: Final = """
-    SELECT event_id FROM events WHERE event_key IN (SELECT arrayJoin($keys)) AND {seen}
 """
 _BOTH: Final = """
     SELECT count() AS n FROM events
@@ -104,6 +97,7 @@ class ClickHouseStore:
         self._writer = talk.connect(self.where, self._settings)
         self._reader = talk.connect(self.where, talk.READ)
         self.migrated: list[Migration] = []
+        self._ids = EventIds(self._select)
         self._log = Log(self._do, self._select, lease=LEASE_SECONDS if self.where.host else ALONE_SECONDS)
         try:
             self._prepare(create=create)
@@ -219,6 +213,7 @@ class ClickHouseStore:
             self._alter(f"TRUNCATE TABLE {{{table}}}", {})
         for table in ("positions", "batches"):
             self._alter(f"TRUNCATE TABLE {table}", {})
+        self._ids.forget()
 
     def has(self, table: str) -> bool:
         """Tell whether there is a table of that name."""
@@ -266,29 +261,33 @@ class ClickHouseStore:
         """Claim a batch, write its rows, wait for its turn, look again, and say that it is complete."""
         head = self._log.head()
         self._refuse_moved(moved, head)
-        new = self._new(events, head)
+        kept, keys = self._ids.new(events, head)
+        rows = int(np.count_nonzero(kept))
         batch = self._log.claim()
-        self._write(new, batch, moved)
+        self._write(events, kept, batch, moved)
         now = self._log.turn(batch)
         try:
             self._refuse_moved(moved, now)
-            if now.batch > head.batch and new.num_rows and self._overlaps(batch, now, after=head.batch):
+            if now.batch > head.batch and rows and self._overlaps(batch, now, after=head.batch):
                 raise _Again("it brought the same events")
-            if self._count(batch) != new.num_rows:
-                raise _Again(f"of {new.num_rows:,} rows {self._count(batch):,} arrived")
+            if self._count(batch) != rows:
+                raise _Again(f"of {rows:,} rows {self._count(batch):,} arrived")
         except StoreConflict:
             self._log.give_up(batch)
             raise
-        if not self._log.complete(batch, now, rows=new.num_rows, what=sorted(moved.items())):
+        if not self._log.complete(batch, now, rows=rows, what=sorted(moved.items())):
             raise _Again(f"batch {batch} was given up by others, for it took long")
-        return int(events.num_rows - new.num_rows)
+        self._ids.written(keys[kept], batch=batch, after=now.batch)
+        return int(events.num_rows - rows)
 
-    def _write(self, new: pa.Table, batch: int, moved: Mapping[str, tuple[int, int]]) -> None:
+    def _write(
+        self, events: pa.Table, kept: NDArray[np.bool_], batch: int, moved: Mapping[str, tuple[int, int]]
+    ) -> None:
         """Write the rows of a batch and where its sources come to; both are seen when it is complete."""
-        if new.num_rows:
-            numbers = pa.array([batch], pa.uint64()).take(pa.array(np.zeros(new.num_rows, dtype=np.int64)))
-            token = f"rows-{batch}-{self._log.writer}"
-            talk.insert(self._writer, self.where, "events", new.append_column("batch", numbers), token=token)
+        if kept.any():
+            numbers = pa.array(np.full(events.num_rows, batch, dtype=np.uint64))
+            rows, token = events.append_column("batch", numbers), f"rows-{batch}-{self._log.writer}"
+            talk.insert(self._writer, self.where, "events", rows, token=token, kept=kept)
         if moved:
             ends = {source: end for source, (_, end) in moved.items()}
             values = {"batch": batch, "sources": [*ends], "positions": [*ends.values()]}
@@ -307,20 +306,6 @@ class ClickHouseStore:
         condition, bound = seen(head)
         found = self._select(_POSITION.format(seen=condition), {"source": source, **bound})
         return next(iter(found["position"].to_pylist()), SOURCE_START)
-
-    def _new(self, events: pa.Table, head: Head) -> pa.Table:
-        """Keep the first ingested of each `event_id`, if the store has none of it."""
-        keys = event_keys(events["event_id"])
-        kept = ids.first_of_each(events, keys)
-        condition, bound = seen(head)
-        for start in range(0, len(keys) if head.batch else 0, KEYS_AT_ONCE):
-            some: dict[str, object] = {"keys": talk.Packed(keys[start : start + KEYS_AT_ONCE]), **bound}
-            there = self._select(_THERE.format(seen=condition), some)["key"].to_numpy().view(np.uint64)
-            if len(there):  # two ids may have one key
-                some["keys"] = talk.Packed(there)
-                named = self._select(_NAMED.format(seen=condition), some)["event_id"].to_pylist()
-                kept &= ids.not_among(events, keys, named)
-        return events if kept.all() else events.filter(pa.array(kept))
 
     def _overlaps(self, batch: int, head: Head, *, after: int) -> bool:
         """Tell whether a batch has an id that came with those after the one that it was compared with."""

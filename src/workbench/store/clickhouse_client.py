@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import logging
 import re
+import tempfile
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,9 +21,10 @@ from workbench.store import alone
 from workbench.store.clickhouse_errors import named, refuse_old
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from clickhouse_connect.driver.client import Client
+    from clickhouse_connect.driver.external import ExternalData
     from numpy.typing import NDArray
 
 MEMORY: Final = ":memory:"
@@ -65,6 +68,12 @@ ONCE: Final = "insert_deduplication_token"
 
 PIECE_ROWS: Final = 250_000
 """Rows that travel at once: of more, the copies of them take longer than their way."""
+
+PIECE_ROWS_HERE: Final = 500_000
+"""Rows that the engine in this process takes at once: it makes fewer copies, and merges larger pieces less often."""
+
+CHUNK_ROWS: Final = 100_000
+"""Rows of those that it reads at once."""
 
 TIMEOUT: Final = 300
 """Seconds after which a server that says nothing is taken to be away."""
@@ -193,11 +202,62 @@ def command(client: Client, where: Address, sql: str, params: Mapping[str, objec
         client.command(text, parameters=bound, settings={ONCE: token} if token else None)
 
 
-def insert(client: Client, where: Address, table: str, rows: pa.Table, *, token: str) -> None:
-    """Add rows to a table, some at a time; of several inserts with the same token only the first one counts."""
-    for number, start in enumerate(range(0, rows.num_rows, PIECE_ROWS)):
+def insert(
+    client: Client,
+    where: Address,
+    table: str,
+    rows: pa.Table,
+    *,
+    token: str,
+    kept: NDArray[np.bool_] | None = None,
+) -> None:
+    """Add rows to a table, some at a time; of several inserts with the same token only the first one counts.
+
+    Args:
+        client: One that writes.
+        where: What it writes to.
+        table: Its name.
+        rows: With its columns.
+        token: Names the insert.
+        kept: Which rows are meant, if not all. They are picked out as they are written, few in memory at a time.
+    """
+    most = PIECE_ROWS if where.host else PIECE_ROWS_HERE
+    for number, start in enumerate(range(0, rows.num_rows, most)):
+        piece, once = rows.slice(start, most), f"{token}-{number}"
+        chosen = np.ones(piece.num_rows, dtype=bool) if kept is None else kept[start : start + most]
+        if not chosen.any():
+            continue
+        mask = None if chosen.all() else pa.array(chosen)
         with named(where):
-            client.insert_arrow(table, rows.slice(start, PIECE_ROWS), settings={ONCE: f"{token}-{number}"})
+            if where.host:
+                client.insert_arrow(table, piece if mask is None else piece.filter(mask), settings={ONCE: once})
+            else:
+                _insert_here(client, table, piece, mask, once)
+
+
+def _insert_here(client: Client, table: str, rows: pa.Table, mask: pa.Array | None, token: str) -> None:
+    """Hand rows to the engine in this process as a file, without the two copies of them that `insert_arrow` makes."""
+    with _file() as path:
+        with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
+            for start in range(0, rows.num_rows, CHUNK_ROWS):
+                chunk = rows.slice(start, CHUNK_ROWS)
+                writer.write_table(chunk if mask is None else chunk.filter(mask.slice(start, CHUNK_ROWS)))
+        names = ", ".join(rows.column_names)
+        client.command(
+            f"INSERT INTO {table} ({names}) FROM INFILE {_quoted(path)} SETTINGS {ONCE} = {_quoted(token)} FORMAT Arrow"
+        )
+
+
+@contextmanager
+def _file() -> Iterator[str]:
+    """Give a file that is nobody else's to read, until it is done with."""
+    with tempfile.NamedTemporaryFile(prefix="workbench-", suffix=".rows") as file:
+        yield file.name
+
+
+def _quoted(text: str) -> str:
+    """Write text as SQL has it; of this process alone, not of a user."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def select(client: Client, where: Address, sql: str, params: Mapping[str, object]) -> pa.Table:
@@ -208,11 +268,33 @@ def select(client: Client, where: Address, sql: str, params: Mapping[str, object
     """
     if ";" in _QUOTED.sub("", sql):
         raise InvalidArgument(f"only one SELECT statement can be asked, got {sql.strip()[:80]!r}")
-    text, bound = binding(sql, params)
-    with named(where):
-        answer = client.raw_query(text, parameters=bound, fmt="ArrowStream")
-        table = pa.ipc.open_stream(answer).read_all()
+    with _beside(where, params) as (given, data):
+        text, bound = binding(sql, given)
+        with named(where):
+            answer = client.raw_query(text, parameters=bound, fmt="ArrowStream", external_data=data)
+            table = pa.ipc.open_stream(answer).read_all()
     return _signed(table)
+
+
+@contextmanager
+def _beside(where: Address, params: Mapping[str, object]) -> Iterator[tuple[dict[str, object], ExternalData | None]]:
+    """Send along what a statement asks as tables: to a server with the request, to the engine here as files."""
+    from clickhouse_connect.driver.external import ExternalData  # noqa: PLC0415 - an extra, and heavy
+
+    given, data = dict(params), None
+    with ExitStack() as files:
+        for name, value in params.items():
+            if not isinstance(value, Sent):
+                continue
+            given[name] = Written(name)
+            if where.host:
+                data = data or ExternalData()
+                data.add_file(file_name=name, data=value.numbers.tobytes(), fmt="RowBinary", structure="key UInt64")
+            else:
+                path = files.enter_context(_file())
+                value.numbers.tofile(path)
+                given[name] = Written(f"file({_quoted(path)}, 'RowBinary', 'key UInt64')")
+        yield given, data
 
 
 _QUOTED: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"[^"]*"|`[^`]*`|--[^\n]*|/\*.*?\*/""", re.DOTALL)
@@ -250,8 +332,8 @@ def _bound(name: str, value: object) -> tuple[str, dict[str, object]]:
     """Write how a value is named in a statement, and what is bound for it."""
     if value is None:
         return "NULL", {}
-    if isinstance(value, Packed):
-        return value.literal, {}
+    if isinstance(value, Written):
+        return value.text, {}
     if isinstance(value, list | tuple | np.ndarray):
         return _bound_list(name, list(value))
     kind, plain = _scalar(name, value)
@@ -259,17 +341,23 @@ def _bound(name: str, value: object) -> tuple[str, dict[str, object]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """Many 64-bit integers, which travel as bytes in the statement itself: a server takes no value so long."""
+class Sent:
+    """Very many integers, which a statement asks as a table with the column `key`: they travel beside it."""
 
-    numbers: NDArray[np.int64] | NDArray[np.uint64]
+    numbers: NDArray[np.uint64]
 
-    @property
-    def literal(self) -> str:
-        """Write them as SQL: in an alphabet that no quote is of."""
-        kind = "UInt64" if self.numbers.dtype.kind == "u" else "Int64"
-        packed = base64.b64encode(self.numbers.astype(self.numbers.dtype.newbyteorder("<")).tobytes()).decode()
-        return f"reinterpret(base64Decode('{packed}'), 'Array({kind})')"
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A part of a statement that is no value."""
+
+    text: str
+
+
+def _packed(numbers: NDArray[np.int64]) -> str:
+    """Write many integers as SQL, in an alphabet that no quote is of: a server takes no value so long."""
+    packed = base64.b64encode(numbers.astype("<i8").tobytes()).decode()
+    return f"reinterpret(base64Decode('{packed}'), 'Array(Int64)')"
 
 
 def _bound_list(name: str, values: Sequence[object]) -> tuple[str, dict[str, object]]:
@@ -281,7 +369,7 @@ def _bound_list(name: str, values: Sequence[object]) -> tuple[str, dict[str, obj
         raise InvalidArgument(f"the values of ${name} must be of one kind, got {list(values)[:5]!r}")
     kind = "Float64" if "Float64" in kinds else next(iter(kinds))
     if kind == "Int64" and len(known) == len(values) > _MANY:
-        return Packed(np.array([plain for _, plain in known], dtype=np.int64)).literal, {}
+        return _packed(np.array([plain for _, plain in known], dtype=np.int64)), {}
     several = [None if value is None else _scalar(name, value)[1] for value in values]
     return f"{{{name}:Array({kind if len(known) == len(values) else f'Nullable({kind})'})}}", {name: several}
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def first_of_each(events: pa.Table, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Tell which rows are the first ingested of their `event_id`; most are, and are not looked at."""
     kept = np.ones(len(keys), dtype=bool)
-    ordered = np.sort(keys)
-    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    rows = np.flatnonzero(_in(keys, again))
+    order = np.argsort(keys)
+    same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
+    rows = np.sort(order[np.union1d(same, same + 1)])
     if len(rows):
         few = events.select(["event_id", "ingested_at", "source", "position"]).take(pa.array(rows))
         few = few.append_column("row", pa.array(rows))

@@ -24,7 +24,8 @@ ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/default/events', '{repl
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (bitAnd(user_key, 15), user_key, occurred_at)
 TTL toDateTime(greatest(occurred_at, ingested_at)) + INTERVAL 365 DAY
-SETTINGS replicated_deduplication_window = 10000;
+SETTINGS replicated_deduplication_window = 10000, min_bytes_for_wide_part = 134217728,
+    merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS events ON CLUSTER 'analytics' AS events_local
 ENGINE = Distributed('analytics', 'default', 'events_local', user_key);

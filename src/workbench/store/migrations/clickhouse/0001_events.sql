@@ -3,6 +3,8 @@
 --
 -- Ordered by class of users, user and time: a question of journeys reads each person's events in order. The projection
 -- finds out whether an `event_id` may be there already without reading the table; the index skips what came too late.
+-- What has just arrived is kept in few files, which are merged into a file per column when there is more of it; more at
+-- once than ClickHouse would by itself, so that each row is written once again and not twice.
 -- An event expires so long after it occurred or, if that was later, was ingested: an old export is kept.
 -- shard: user_key
 CREATE TABLE IF NOT EXISTS events
@@ -31,7 +33,8 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (bitAnd(user_key, 15), user_key, occurred_at)
 TTL toDateTime(greatest(occurred_at, ingested_at)) + INTERVAL $retention_days DAY
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 134217728,
+    merge_selector_base = 10;
 
 -- What became of each batch: one row when it was claimed, one when it was complete or given up. Each is inserted with
 -- a token of its own, so that of several processes the first one says it. The row of a complete batch tells all that

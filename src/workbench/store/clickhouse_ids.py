@@ -1,0 +1,127 @@
+"""Which events are new to a ClickHouse: its ids are asked for by their hash, as few times as possible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from workbench.store import clickhouse_client as talk
+from workbench.store import event_ids as ids
+from workbench.store.clickhouse_snapshot import seen
+from workbench.store.event_keys import event_keys
+from workbench.store.known_keys import KnownKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from workbench.store.clickhouse_log import Head
+
+KEYS_AT_ONCE: Final = 1_000_000
+GRANULE: Final = 8_192
+"""Rows that are read at least where one key is looked for."""
+
+SOON: Final = 2
+"""After so many looks at all keys of a store they are read once more, and known from then on."""
+
+MOST_KNOWN: Final = 80_000_000
+"""Keys that are known at most: they take 240 MB. In a larger store all are looked at each time."""
+
+RANGES: Final = 16
+"""Pieces in which the keys of a store are read."""
+
+_THERE: Final = """
+    SELECT DISTINCT reinterpretAsInt64(event_key) AS key FROM events
+    WHERE event_key IN (SELECT key FROM $keys) AND {seen}
+    SETTINGS use_index_for_in_with_subqueries = {few:d}
+"""
+_NAMED: Final = """
+    SELECT event_id FROM events WHERE event_key IN (SELECT key FROM $keys) AND {seen}
+"""
+_ALL: Final = """
+    SELECT reinterpretAsInt64(event_key) AS key FROM events
+    WHERE event_key BETWEEN toUInt64($first) AND toUInt64($last) AND {seen}
+"""
+_SINCE: Final = "SELECT reinterpretAsInt64(event_key) AS key FROM events WHERE batch > $after AND {seen}"
+
+
+class EventIds:
+    """Finds out which events a store has. One thread at a time."""
+
+    def __init__(self, select: Callable[[str, Mapping[str, object]], pa.Table]) -> None:
+        """Take how to run a SELECT with bound values."""
+        self._select = select
+        self._known: KnownKeys | None = None
+        self._batch, self._looks = 0, 0
+
+    def new(self, events: pa.Table, head: Head) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
+        """Tell which rows are the first ingested of their id, and not in a store yet.
+
+        Args:
+            events: Columns of `STORED_EVENT`.
+            head: What the store has.
+
+        Returns:
+            One value per row; and the hash of its id.
+        """
+        keys = event_keys(events["event_id"])
+        kept = ids.first_of_each(events, keys)
+        for start in range(0, len(keys) if head.batch else 0, KEYS_AT_ONCE):
+            there = self._there(keys[start : start + KEYS_AT_ONCE], head)
+            if len(there):  # two ids may have one key
+                condition, bound = seen(head)
+                named = self._select(_NAMED.format(seen=condition), {"keys": talk.Sent(there), **bound})
+                kept &= ids.not_among(events, keys, named["event_id"].to_pylist())
+        return kept, keys
+
+    def written(self, keys: NDArray[np.uint64], *, batch: int, after: int) -> None:
+        """Take note of what this process has written as the next batch after another one."""
+        if self._known is not None and self._batch == after:
+            self._known.add(keys)
+            self._batch = batch
+
+    def forget(self) -> None:
+        """Know nothing of the store."""
+        self._known, self._looks = None, 0
+
+    def _there(self, keys: NDArray[np.uint64], head: Head) -> NDArray[np.uint64]:
+        """Return those keys that the store has."""
+        if not _few(keys, head):
+            self._looks += 1
+            known = self._follow(head, more=len(keys)) if self._looks > SOON else None
+            keys = keys if known is None else keys[known.among(keys)]
+        if not len(keys):
+            return keys
+        condition, bound = seen(head)
+        sql = _THERE.format(seen=condition, few=_few(keys, head))
+        return _keys(self._select(sql, {"keys": talk.Sent(keys), **bound}))
+
+    def _follow(self, head: Head, *, more: int) -> KnownKeys | None:
+        """Know all keys up to a batch; `None` where there are too many."""
+        condition, bound = seen(head)
+        if head.total + more > MOST_KNOWN:
+            self._known = None
+        elif self._known is None or self._known.count + more > self._known.room or self._batch > head.batch:
+            self._known = KnownKeys(min(2 * (head.total + more), MOST_KNOWN))
+            edges = [(2**64 - 1) * place // RANGES for place in range(RANGES + 1)]
+            for first, last in zip([0, *(edge + 1 for edge in edges[1:-1])], edges[1:], strict=True):
+                values: dict[str, Any] = {"first": str(first), "last": str(last), **bound}
+                self._known.add(_keys(self._select(_ALL.format(seen=condition), values)))
+        elif self._batch < head.batch:
+            values = {"after": self._batch, **bound}
+            self._known.add(_keys(self._select(_SINCE.format(seen=condition), values)))
+        self._batch = head.batch
+        return self._known
+
+
+def _few(keys: NDArray[np.uint64], head: Head) -> bool:
+    """Tell whether keys are so few that an index helps: of many, every granule has one."""
+    return len(keys) * GRANULE < head.total
+
+
+def _keys(found: pa.Table) -> NDArray[np.uint64]:
+    """Return hashes as they are; Arrow has them signed."""
+    return np.asarray(found["key"].to_numpy()).view(np.uint64)

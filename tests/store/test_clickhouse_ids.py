@@ -1,0 +1,96 @@
+"""Which events are new: asked of ClickHouse, or known beforehand; never one too few, never one too many."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.events import Event
+from workbench.store import clickhouse_ids
+from workbench.store.clickhouse import ClickHouseStore
+from workbench.store.known_keys import KnownKeys
+from workbench.testing import START, stored
+
+KEYS = st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 9), max_size=40)
+
+
+@given(KEYS, KEYS, st.integers(0, 60))
+def test_a_known_key_is_never_taken_for_a_new_one(early, late, room):
+    known = KnownKeys(room)
+    for keys in (early, late):
+        known.add(np.array(keys, np.uint64))
+    assert known.among(np.array([*early, *late], np.uint64)).all()
+    assert known.count == len(early) + len(late)
+
+
+def test_few_new_keys_are_taken_for_known_ones():
+    chance = np.random.default_rng(1)
+    keys = chance.integers(0, 2**64, 400_000, dtype=np.uint64)
+    known = KnownKeys(200_000)
+    known.add(keys[:200_000])
+    assert known.among(keys[200_000:]).mean() < 2e-4
+
+
+@pytest.fixture(scope="module")
+def houses(clickhouse_server):
+    """Two processes that write to one server."""
+    stores = [ClickHouseStore(clickhouse_server.dsn) for _ in range(2)]
+    yield stores
+    for store in stores:
+        store.clear()
+        store.close()
+
+
+@pytest.fixture(params=["asked", "known", "known at first", "known again and again"])
+def way(request, monkeypatch):
+    monkeypatch.setattr(clickhouse_ids, "SOON", 99 if request.param == "asked" else 0)
+    monkeypatch.setattr(clickhouse_ids, "MOST_KNOWN", 40 if request.param == "known at first" else 10**6)
+    if request.param == "known again and again":
+        monkeypatch.setattr(clickhouse_ids, "KnownKeys", lambda _: KnownKeys(7))
+
+
+def batches(chance):
+    for number in range(14):
+        ids = chance.integers(0, 60, chance.integers(1, 12)).astype(str)
+        yield (
+            chance.integers(0, 2),
+            [
+                Event(
+                    event_id=each,
+                    event_type="view",
+                    user_id=f"user {each}",
+                    occurred_at=START + timedelta(hours=number),
+                )
+                for each in ids
+            ],
+        )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_what_two_processes_write_each_event_counts_once(houses, way, seed):
+    houses[0].clear()
+    houses[1]._ids.forget()
+    first = {}
+    for who, events in batches(np.random.default_rng(seed)):
+        before = len(first)
+        for event in events:
+            first.setdefault(event.event_id, event.occurred_at)
+        repeated = houses[who].load(stored(events, ingested_at=events[0].occurred_at))
+        assert repeated == len(events) - (len(first) - before)
+    found = houses[0].snapshot().query("SELECT event_id, occurred_at FROM events").to_pylist()
+    assert sorted(row["event_id"] for row in found) == sorted(first)
+    assert {row["event_id"]: row["occurred_at"] for row in found} == first
+
+
+def test_ids_that_only_seem_to_be_known_are_asked_for(houses, monkeypatch):
+    monkeypatch.setattr(clickhouse_ids, "SOON", 0)
+    monkeypatch.setattr(KnownKeys, "among", lambda _, keys: np.ones(len(keys), bool))
+    houses[0].clear()
+    for number in range(3):
+        event = Event(event_id=str(number), event_type="view", user_id="ann", occurred_at=START)
+        assert houses[0].load(stored([event])) == 0
+    assert houses[0].snapshot().total == 3
