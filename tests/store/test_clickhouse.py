@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 
 from workbench.bench import Bench
 from workbench.config import Settings
-from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound
+from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreFull, StoreNotFound
 from workbench.events import to_table
 from workbench.metrics import sequences
 from workbench.store import clickhouse_client as talk
@@ -160,6 +162,57 @@ def test_what_each_did_is_gathered_piece_by_piece(house, monkeypatch):
             == funnels[1].people(3)
             == sorted(set(journeys) - {f"user {n}" for n in range(0, 40, 3)})
         )
+
+
+def test_what_expires_was_seen(house):
+    append(house, {"ann": "view:0 view:1 view:2"})
+    number = house._log.claim()
+    house._write(stored(events_of({"bob": "view:0 view:1 view:3 buy:4"})), np.ones(4, bool), number, {})
+    house._log.give_up(number)
+    assert house.expire(before=START + timedelta(days=30)) == 3
+    assert (house.snapshot().total, count(house.snapshot())) == (0, 0)
+
+
+def test_wide_rows_travel_few_at_a_time(house, monkeypatch):
+    monkeypatch.setattr(talk, "PIECE_BYTES", 20_000)
+    wide = stored(events_of({f"p{n}": "view:0" for n in range(60)}, properties={"text": "x" * 2_000}))
+    house._do("SYSTEM STOP MERGES events", {})
+    try:
+        assert house.load(wide) == 0
+        assert count(house.snapshot()) == 60
+        parts = "SELECT max(rows) AS most FROM system.parts WHERE table = 'events' AND active"
+        assert 1 < house._select(parts, {})["most"].to_pylist()[0] < 12
+    finally:
+        house._do("SYSTEM START MERGES events", {})
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    store = ClickHouseStore(f"chdb://{tmp_path / 'house'}")
+    real = tempfile.NamedTemporaryFile
+    append(store, {"ann": "view:0"})
+    for number, (code, error) in enumerate([(errno.ENOSPC, StoreFull), (errno.EACCES, StoreError)]):
+
+        def refused(code=code, **_):
+            raise OSError(code, "no")
+
+        monkeypatch.setattr(tempfile, "NamedTemporaryFile", refused)
+        with pytest.raises(error, match="incoming"):
+            append(store, {f"bob {number}": "view:0"}, start=1)
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", real)
+    append(store, {"cy": "view:0"}, start=1)
+    assert count(store.snapshot()) == 2
+    store.close()
+
+
+def test_what_a_killed_process_left_beside_the_engine_is_removed(tmp_path):
+    dsn, left = f"chdb://{tmp_path / 'house'}", tmp_path / "house" / "incoming" / "0-rows"
+    store = ClickHouseStore(dsn)
+    append(store, {"ann": "view:0"})
+    store.close()
+    left.write_bytes(b"rows")
+    store = ClickHouseStore(dsn)
+    assert (left.exists(), [*left.parent.iterdir()]) == (False, [])
+    store.close()
 
 
 def test_what_was_not_ingested_yet_is_not_seen(house):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.errors import StoreAway
 from workbench.events import Event
 from workbench.store import clickhouse_ids
 from workbench.store.clickhouse import ClickHouseStore
@@ -72,8 +74,7 @@ def batches(chance):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_of_what_two_processes_write_each_event_counts_once(houses, way, seed):
-    houses[0].clear()
-    houses[1]._ids.forget()
+    houses[0].clear()  # of which the other process does not know
     first = {}
     for who, events in batches(np.random.default_rng(seed)):
         before = len(first)
@@ -84,6 +85,26 @@ def test_of_what_two_processes_write_each_event_counts_once(houses, way, seed):
     found = houses[0].snapshot().query("SELECT event_id, occurred_at FROM events").to_pylist()
     assert sorted(row["event_id"] for row in found) == sorted(first)
     assert {row["event_id"]: row["occurred_at"] for row in found} == first
+
+
+def test_keys_that_were_read_in_part_are_not_relied_upon(houses, monkeypatch):
+    monkeypatch.setattr(clickhouse_ids, "SOON", 99)
+    houses[0].clear()
+    events = stored([Event(event_id=f"{n}", event_type="v", user_id="ann", occurred_at=START) for n in range(300)])
+    houses[0].load(events)
+    monkeypatch.setattr(clickhouse_ids, "SOON", 0)
+    real, asked = houses[0]._ids._select, itertools.count()
+
+    def failing(sql, params):
+        if "BETWEEN" in sql and next(asked) == 4:
+            raise StoreAway("gone for a moment")
+        return real(sql, params)
+
+    monkeypatch.setattr(houses[0]._ids, "_select", failing)
+    with pytest.raises(StoreAway):
+        houses[0].load(events)
+    assert houses[0].load(events) == 300
+    assert houses[0].snapshot().total == 300
 
 
 def test_ids_that_only_seem_to_be_known_are_asked_for(houses, monkeypatch):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -33,8 +33,8 @@ Result = TypeVar("Result")
 AT_ONCE: Final = min(max(2, os.cpu_count() or 1), 4)
 """Parts that kernels work on side by side, each in one thread; more would need more memory at once."""
 
-GATHERED_ROWS: Final = 40_000_000
-"""Events that a database gathers by person at once: it has 8 to 16 bytes of each in memory."""
+GATHERED_ROWS: Final = 25_000_000
+"""Events that a database gathers by person at once: it has up to 48 bytes of each in memory."""
 
 MOST_RUNS: Final = 100
 """Sorted runs that rows are merged from; of more, as a store that keeps no order gives them, they are sorted."""
@@ -100,7 +100,8 @@ def by_person(
     Returns:
         What the kernel made of each part, in the order of the parts.
     """
-    if reach is not None and reach.packs and snapshot.engine == "clickhouse":
+    few = snapshot.total <= snapshot.parts * GATHERED_ROWS
+    if reach is not None and reach.packs and few and snapshot.engine == "clickhouse":
         return _gathered(snapshot, sql, params, reach, kernel)
     return _by_part(snapshot, (sql, params, plain), lambda columns: kernel(ordered(columns, tie=tie)))
 
@@ -141,11 +142,12 @@ def _gathered(
 ) -> list[Result]:
     """Have the rows gathered where they are, and give few of them at a time to kernels, which stay in the cache."""
     pieces = min(snapshot.parts, 1 + snapshot.total // GATHERED_ROWS)
-    found = []
+    found: list[Future[Result]] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for piece in range(pieces):
             part = range(snapshot.parts * piece // pieces, snapshot.parts * (piece + 1) // pieces)
             key, (first, packed) = pushdown.gathered(snapshot, sql, params, reach, part=part)
+            wait(found)  # so that no more than two pieces are in memory
             few = min(FEW_ROWS, len(packed) // AT_ONCE + 1)
             edges = np.searchsorted(first, range(few, len(packed), few))
             for begin, end in pairwise([0, *np.unique(edges[edges > 0]).tolist(), len(key)]):

@@ -95,7 +95,7 @@ class Snapshot(Protocol):
 
     @property
     def total(self) -> int:
-        """How many events it has, or more: nobody is left out, and what is not known yet is not."""
+        """About how many events it has: those of people who are left out count, and those not known yet."""
 
     @property
     def parts(self) -> int:

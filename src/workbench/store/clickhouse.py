@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -48,6 +49,10 @@ _MOVE: Final = """
 _COUNT: Final = "SELECT count() AS n FROM events WHERE batch = $batch"
 _CLEAN: Final = "ALTER TABLE {events} DELETE WHERE batch IN $batches SETTINGS mutations_sync = 1"
 _TIMES: Final = "SELECT min(occurred_at) AS first, max(occurred_at) AS last FROM events"
+_ENGINES: Final = """
+    SELECT engine FROM system.tables WHERE database = currentDatabase() AND name IN ('events', 'batches')
+"""
+_SEVERAL: Final = ("Replicated", "Shared")
 _SPREAD: Final = re.compile(r"\{(\w+)\}")
 """A table that is spread over the nodes, and is changed on each."""
 
@@ -97,8 +102,8 @@ class ClickHouseStore:
         self._writer = talk.connect(self.where, self._settings)
         self._reader = talk.connect(self.where, talk.READ)
         self.migrated: list[Migration] = []
-        self._ids = EventIds(self._select)
         self._log = Log(self._do, self._select, lease=LEASE_SECONDS if self.where.host else ALONE_SECONDS)
+        self._ids = EventIds(self._select, self._log.head)
         try:
             self._prepare(create=create)
         except BaseException:
@@ -145,8 +150,14 @@ class ClickHouseStore:
         head = self._log.head() if version is None else self._log.head(version)
         if version is not None and version != head.batch:
             raise InvalidArgument(f"no version {version} of {self.where}: the newest is {self._log.head().batch}")
-        quiet = None if self._shape.cluster else Quiet(self.read, head)  # another node may not know of a batch yet
+        quiet = Quiet(self.read, head) if self._is_one else None  # another node may not know of a batch yet
         return ClickHouseSnapshot(self._reader, self.where, head, self._times(), quiet, known_at=known_at)
+
+    @cached_property
+    def _is_one(self) -> bool:
+        """Whether all rows are on the server that is asked: its tables say so, as it may be one of a cluster."""
+        engines = self.read(_ENGINES)["engine"].to_pylist()
+        return all(engine.endswith("MergeTree") and not engine.startswith(_SEVERAL) for engine in engines)
 
     def _times(self) -> tuple[datetime, datetime] | None:
         """Return when the first and the last event occurred, seen or not: a look at what each part says of itself."""
@@ -196,8 +207,9 @@ class ClickHouseStore:
         with self._lock:
             batch = self._log.claim()
             head = self._log.turn(batch)
-            old = "SELECT count() AS n FROM events WHERE occurred_at < $before"
-            gone = int(self._select(old, {"before": before})["n"].to_pylist()[0])
+            condition, bound = seen(head)
+            old = f"SELECT count() AS n FROM events WHERE occurred_at < $before AND {condition}"  # noqa: S608 - own words
+            gone = int(self._select(old, {"before": before, **bound})["n"].to_pylist()[0])
             self._alter(_EXPIRE, {"before": before})
             self._log.complete(batch, head, rows=0, gone=gone, what=before)
         return gone
@@ -213,7 +225,6 @@ class ClickHouseStore:
             self._alter(f"TRUNCATE TABLE {{{table}}}", {})
         for table in ("positions", "batches"):
             self._alter(f"TRUNCATE TABLE {table}", {})
-        self._ids.forget()
 
     def has(self, table: str) -> bool:
         """Tell whether there is a table of that name."""
@@ -275,9 +286,10 @@ class ClickHouseStore:
         except StoreConflict:
             self._log.give_up(batch)
             raise
-        if not self._log.complete(batch, now, rows=rows, what=sorted(moved.items())):
+        done = self._log.complete(batch, now, rows=rows, what=sorted(moved.items()))
+        if done is None:
             raise _Again(f"batch {batch} was given up by others, for it took long")
-        self._ids.written(keys[kept], batch=batch, after=now.batch)
+        self._ids.written(keys[kept], before=now, after=done)
         return int(events.num_rows - rows)
 
     def _write(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import logging
 import re
-import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +18,7 @@ import pyarrow as pa
 from workbench.errors import InvalidArgument, StoreError
 from workbench.store import alone
 from workbench.store.clickhouse_errors import named, refuse_old
+from workbench.store.clickhouse_files import MEMORY, a_file, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.external import ExternalData
     from numpy.typing import NDArray
 
-MEMORY: Final = ":memory:"
 DATABASE: Final = "default"
 
 READ: Final = {
@@ -71,6 +70,9 @@ PIECE_ROWS: Final = 250_000
 
 PIECE_ROWS_HERE: Final = 500_000
 """Rows that the engine in this process takes at once: it makes fewer copies, and merges larger pieces less often."""
+
+PIECE_BYTES: Final = 256 << 20
+"""Of wide rows fewer travel at once, so that no more than so many bytes do."""
 
 CHUNK_ROWS: Final = 100_000
 """Rows of those that it reads at once."""
@@ -166,6 +168,7 @@ def connect(where: Address, settings: Mapping[str, str]) -> Client:
         raise StoreError(f"{where} needs an extra: pip install 'workbench[clickhouse]'") from error
     if not where.host and where.path != MEMORY:
         alone.hold(where.path)
+        sweep(where)
     for name in ("clickhouse_connect", "urllib3"):
         logging.getLogger(name).addHandler(logging.NullHandler())  # what goes wrong is raised, and said once
     with named(where):
@@ -222,37 +225,34 @@ def insert(
         kept: Which rows are meant, if not all. They are picked out as they are written, few in memory at a time.
     """
     most = PIECE_ROWS if where.host else PIECE_ROWS_HERE
+    most = min(most, 1 + PIECE_BYTES * rows.num_rows // max(rows.nbytes, 1))
     for number, start in enumerate(range(0, rows.num_rows, most)):
         piece, once = rows.slice(start, most), f"{token}-{number}"
         chosen = np.ones(piece.num_rows, dtype=bool) if kept is None else kept[start : start + most]
         if not chosen.any():
             continue
         mask = None if chosen.all() else pa.array(chosen)
-        with named(where):
-            if where.host:
+        if where.host:
+            with named(where):
                 client.insert_arrow(table, piece if mask is None else piece.filter(mask), settings={ONCE: once})
-            else:
-                _insert_here(client, table, piece, mask, once)
+        else:
+            _insert_here(client, where, table, (piece, mask), once)
 
 
-def _insert_here(client: Client, table: str, rows: pa.Table, mask: pa.Array | None, token: str) -> None:
+def _insert_here(
+    client: Client, where: Address, table: str, meant: tuple[pa.Table, pa.Array | None], token: str
+) -> None:
     """Hand rows to the engine in this process as a file, without the two copies of them that `insert_arrow` makes."""
-    with _file() as path:
+    rows, mask = meant
+    with a_file(where) as path:
         with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
             for start in range(0, rows.num_rows, CHUNK_ROWS):
                 chunk = rows.slice(start, CHUNK_ROWS)
                 writer.write_table(chunk if mask is None else chunk.filter(mask.slice(start, CHUNK_ROWS)))
         names = ", ".join(rows.column_names)
-        client.command(
-            f"INSERT INTO {table} ({names}) FROM INFILE {_quoted(path)} SETTINGS {ONCE} = {_quoted(token)} FORMAT Arrow"
-        )
-
-
-@contextmanager
-def _file() -> Iterator[str]:
-    """Give a file that is nobody else's to read, until it is done with."""
-    with tempfile.NamedTemporaryFile(prefix="workbench-", suffix=".rows") as file:
-        yield file.name
+        once = f"SETTINGS {ONCE} = {_quoted(token)}"
+        with named(where):
+            client.command(f"INSERT INTO {table} ({names}) FROM INFILE {_quoted(path)} {once} FORMAT Arrow")
 
 
 def _quoted(text: str) -> str:
@@ -291,7 +291,7 @@ def _beside(where: Address, params: Mapping[str, object]) -> Iterator[tuple[dict
                 data = data or ExternalData()
                 data.add_file(file_name=name, data=value.numbers.tobytes(), fmt="RowBinary", structure="key UInt64")
             else:
-                path = files.enter_context(_file())
+                path = files.enter_context(a_file(where))
                 value.numbers.tofile(path)
                 given[name] = Written(f"file({_quoted(path)}, 'RowBinary', 'key UInt64')")
         yield given, data

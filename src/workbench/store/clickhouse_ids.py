@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -25,7 +27,7 @@ GRANULE: Final = 8_192
 """Rows that are read at least where one key is looked for."""
 
 SOON: Final = 2
-"""After so many looks at all keys of a store they are read once more, and known from then on."""
+"""After so many batches for which all keys were looked at they are read once more, and known from then on."""
 
 MOST_KNOWN: Final = 80_000_000
 """Keys that are known at most: they take 240 MB. In a larger store all are looked at each time."""
@@ -48,14 +50,22 @@ _ALL: Final = """
 _SINCE: Final = "SELECT reinterpretAsInt64(event_key) AS key FROM events WHERE batch > $after AND {seen}"
 
 
+@dataclass(slots=True)
+class _Known:
+    """The keys of a store, up to a version."""
+
+    keys: KnownKeys
+    head: Head
+
+
 class EventIds:
     """Finds out which events a store has. One thread at a time."""
 
-    def __init__(self, select: Callable[[str, Mapping[str, object]], pa.Table]) -> None:
-        """Take how to run a SELECT with bound values."""
-        self._select = select
-        self._known: KnownKeys | None = None
-        self._batch, self._looks = 0, 0
+    def __init__(self, select: Callable[[str, Mapping[str, object]], pa.Table], head_at: Callable[[int], Head]) -> None:
+        """Take how to run a SELECT with bound values, and how to find what was there when a batch was the last."""
+        self._select, self._head_at = select, head_at
+        self._known: _Known | None = None
+        self._looks = 0
 
     def new(self, events: pa.Table, head: Head) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
         """Tell which rows are the first ingested of their id, and not in a store yet.
@@ -69,30 +79,28 @@ class EventIds:
         """
         keys = event_keys(events["event_id"])
         kept = ids.first_of_each(events, keys)
+        known = None
+        if head.batch and len(keys) and not _few(keys, head):
+            self._looks += 1
+            known = self._follow(head, more=len(keys)) if self._looks > SOON else None
         for start in range(0, len(keys) if head.batch else 0, KEYS_AT_ONCE):
-            there = self._there(keys[start : start + KEYS_AT_ONCE], head)
+            there = self._there(keys[start : start + KEYS_AT_ONCE], head, known)
             if len(there):  # two ids may have one key
                 condition, bound = seen(head)
                 named = self._select(_NAMED.format(seen=condition), {"keys": talk.Sent(there), **bound})
                 kept &= ids.not_among(events, keys, named["event_id"].to_pylist())
         return kept, keys
 
-    def written(self, keys: NDArray[np.uint64], *, batch: int, after: int) -> None:
-        """Take note of what this process has written as the next batch after another one."""
-        if self._known is not None and self._batch == after:
-            self._known.add(keys)
-            self._batch = batch
+    def written(self, keys: NDArray[np.uint64], *, before: Head, after: Head) -> None:
+        """Take note of what this process has written between two versions."""
+        if self._known is not None and self._known.head.version == before.version:
+            self._known.keys.add(keys)
+            self._known.head = after
 
-    def forget(self) -> None:
-        """Know nothing of the store."""
-        self._known, self._looks = None, 0
-
-    def _there(self, keys: NDArray[np.uint64], head: Head) -> NDArray[np.uint64]:
+    def _there(self, keys: NDArray[np.uint64], head: Head, known: KnownKeys | None) -> NDArray[np.uint64]:
         """Return those keys that the store has."""
-        if not _few(keys, head):
-            self._looks += 1
-            known = self._follow(head, more=len(keys)) if self._looks > SOON else None
-            keys = keys if known is None else keys[known.among(keys)]
+        if known is not None:
+            keys = keys[known.among(keys)]
         if not len(keys):
             return keys
         condition, bound = seen(head)
@@ -100,21 +108,35 @@ class EventIds:
         return _keys(self._select(sql, {"keys": talk.Sent(keys), **bound}))
 
     def _follow(self, head: Head, *, more: int) -> KnownKeys | None:
-        """Know all keys up to a batch; `None` where there are too many."""
-        condition, bound = seen(head)
+        """Know all keys up to a version; `None` where there are too many. What was read in part is not kept."""
+        known, self._known = self._known, None
         if head.total + more > MOST_KNOWN:
-            self._known = None
-        elif self._known is None or self._known.count + more > self._known.room or self._batch > head.batch:
-            self._known = KnownKeys(min(2 * (head.total + more), MOST_KNOWN))
-            edges = [(2**64 - 1) * place // RANGES for place in range(RANGES + 1)]
-            for first, last in zip([0, *(edge + 1 for edge in edges[1:-1])], edges[1:], strict=True):
-                values: dict[str, Any] = {"first": str(first), "last": str(last), **bound}
-                self._known.add(_keys(self._select(_ALL.format(seen=condition), values)))
-        elif self._batch < head.batch:
-            values = {"after": self._batch, **bound}
-            self._known.add(_keys(self._select(_SINCE.format(seen=condition), values)))
-        self._batch = head.batch
-        return self._known
+            return None
+        if known is None or max(known.keys.count, head.total) + more > known.keys.room or not self._led(known, head):
+            keys = self._all(head, room=min(2 * (head.total + more), MOST_KNOWN))
+        else:
+            keys = known.keys
+            if known.head.batch < head.batch:
+                condition, bound = seen(head)
+                since = self._select(_SINCE.format(seen=condition), {"after": known.head.batch, **bound})
+                keys.add(_keys(since))
+        self._known = _Known(keys, head)
+        return keys
+
+    def _led(self, known: _Known, head: Head) -> bool:
+        """Tell whether a version came before another one in the same store, which may have been emptied meanwhile."""
+        there = head if known.head.batch == head.batch else self._head_at(known.head.batch)
+        return there.version == known.head.version
+
+    def _all(self, head: Head, *, room: int) -> KnownKeys:
+        """Read all keys, some at a time."""
+        condition, bound = seen(head)
+        keys = KnownKeys(room)
+        edges = [2**64 * place // RANGES for place in range(RANGES + 1)]
+        for first, last in pairwise(edges):
+            values: dict[str, object] = {"first": str(first), "last": str(last - 1), **bound}
+            keys.add(_keys(self._select(_ALL.format(seen=condition), values)))
+        return keys
 
 
 def _few(keys: NDArray[np.uint64], head: Head) -> bool:

@@ -143,8 +143,8 @@ class Log:
             time.sleep(pause)
             pause = min(LONGEST_PAUSE, 2 * pause)
 
-    def complete(self, batch: int, head: Head, *, rows: int, what: object, gone: int = 0) -> bool:
-        """Say that all rows of a batch are there; tell whether that counts, or others gave it up before.
+    def complete(self, batch: int, head: Head, *, rows: int, what: object, gone: int = 0) -> Head | None:
+        """Say that all rows of a batch are there; return what is seen then, or nothing if others gave it up before.
 
         Args:
             batch: Claimed by this writer, and its turn.
@@ -155,8 +155,8 @@ class Log:
         """
         told = repr((head.version, batch, self.writer, rows, what)).encode()
         version = hashlib.blake2b(told, digest_size=4).hexdigest()
-        new = Head(batch, head.total + rows - gone, version, head.given_up)
-        return self._say(batch, COMPLETE, new, rows=rows)[0] == COMPLETE
+        new = Head(batch, max(head.total + rows - gone, 0), version, head.given_up)
+        return new if self._say(batch, COMPLETE, new, rows=rows)[0] == COMPLETE else None
 
     def give_up(self, batch: int) -> bool:
         """Say that a batch will never be complete; tell whether that counts, or it was complete before."""
