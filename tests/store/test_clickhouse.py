@@ -16,7 +16,7 @@ from workbench.bench import Bench
 from workbench.config import Settings
 from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreFull, StoreNotFound
 from workbench.events import to_table
-from workbench.metrics import sequences
+from workbench.metrics import pushdown, sequences
 from workbench.store import clickhouse_client as talk
 from workbench.store import clickhouse_ids, clickhouse_log, clickhouse_snapshot
 from workbench.store.base import STORED_EVENT, as_stored
@@ -148,20 +148,21 @@ def test_soon_after_a_batch_another_one_is_expected(house):
     assert not house.snapshot().quiet.likely
 
 
-def test_what_each_did_is_gathered_piece_by_piece(house, monkeypatch):
+@pytest.mark.parametrize(("most", "pieces"), [(1_000, 1), (20, 8), (7, 0)])
+def test_what_each_did_is_gathered_piece_by_piece(house, monkeypatch, most, pieces):
+    """Or sent row by row, where pieces would be too large."""
     monkeypatch.setattr(clickhouse_snapshot, "FEW", 0)
-    monkeypatch.setattr(sequences, "GATHERED_ROWS", 7)
+    monkeypatch.setattr(sequences, "GATHERED_ROWS", most)
+    gathered, calls = pushdown.gathered, []
+    monkeypatch.setattr(pushdown, "gathered", lambda *a, **k: calls.append(1) or gathered(*a, **k))
     journeys = {f"user {n}": "a:0 b:1 c:2 a:9 c:10" if n % 3 else "c:0 b:1" for n in range(40)}
     append(house, journeys)
     one, other = Bench(house, Settings()), Bench(MemoryStore(stored(events_of(journeys))), Settings())
     for order in ("ordered", "strict"):
         funnels = [bench.funnel(["a", "b", "c"], order=order, within="5m", now="2026-03-01") for bench in (one, other)]
         assert funnels[0].frame.equals(funnels[1].frame)
-        assert (
-            funnels[0].people(3)
-            == funnels[1].people(3)
-            == sorted(set(journeys) - {f"user {n}" for n in range(0, 40, 3)})
-        )
+        assert funnels[0].people(3) == funnels[1].people(3) == sorted(f"user {n}" for n in range(40) if n % 3)
+    assert len(calls) == 2 * pieces
 
 
 def test_what_expires_was_seen(house):
