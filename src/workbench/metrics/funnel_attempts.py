@@ -224,9 +224,8 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
     from workbench.metrics.kernels.funnel_groups import told_apart  # noqa: PLC0415 - loads Numba
 
     steps = len(_steps(asked))
-    bits, at = rows.columns["code"].astype(np.int64, copy=False), rows.at
-    segment = bits >> steps if isinstance(asked.by, str) else np.zeros_like(bits)
-    bits = bits & ((1 << steps) - 1) if isinstance(asked.by, str) else bits
+    codes, at = rows.columns["code"].astype(np.int64, copy=False), rows.at
+    bits, segment = codes & ((1 << steps) - 1), codes >> steps
     if asked.reading.instant > _TICK:
         at = at - at % (asked.reading.instant // _TICK)
     first, owner = rows.first, np.arange(len(rows.user_key))

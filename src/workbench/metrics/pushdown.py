@@ -119,7 +119,7 @@ def gathered(
         Per person of whom a row opens `user_key`; and their rows in no order, each `at * 2 ** bits + code`.
     """
     opens = [f"bitAnd(code, {reach.opens:d}) != 0"]
-    bound = {"pushed_before": min(reach.before, 1 << 60), "pushed_after": min(reach.after, 1 << 60)}
+    bound = {"pushed_before": min(reach.before, FURTHEST), "pushed_after": min(reach.after, FURTHEST)}
     for name, sign, limit in (("since", ">=", reach.since), ("until", "<", reach.until)):
         if limit is not None:
             opens.append(f"at {sign} $pushed_{name}")

@@ -100,8 +100,7 @@ def by_person(
     Returns:
         What the kernel made of each part, in the order of the parts.
     """
-    few = snapshot.total <= snapshot.parts * GATHERED_ROWS
-    if reach is not None and reach.packs and few and snapshot.engine == "clickhouse":
+    if reach is not None and snapshot.engine == "clickhouse" and reach.packs and _fits(snapshot):
         return _gathered(snapshot, sql, params, reach, kernel)
     return _by_part(snapshot, (sql, params, plain), lambda columns: kernel(ordered(columns, tie=tie)))
 
@@ -135,6 +134,11 @@ def _by_part(
         if len(found) == snapshot.parts:
             return found
         return [each.result() for each in _asked(snapshot, sql, params, lambda rows: pool.submit(work, rows))]
+
+
+def _fits(snapshot: Snapshot) -> bool:
+    """Tell whether no part has more events than are gathered at once."""
+    return snapshot.total <= snapshot.parts * GATHERED_ROWS
 
 
 def _gathered(

@@ -228,31 +228,34 @@ def insert(
     most = min(most, 1 + PIECE_BYTES * rows.num_rows // max(rows.nbytes, 1))
     for number, start in enumerate(range(0, rows.num_rows, most)):
         piece, once = rows.slice(start, most), f"{token}-{number}"
-        chosen = np.ones(piece.num_rows, dtype=bool) if kept is None else kept[start : start + most]
-        if not chosen.any():
+        mask = None if kept is None else kept[start : start + most]
+        if mask is not None and not mask.any():
             continue
-        mask = None if chosen.all() else pa.array(chosen)
         if where.host:
             with named(where):
-                client.insert_arrow(table, piece if mask is None else piece.filter(mask), settings={ONCE: once})
+                client.insert_arrow(table, _picked(piece, mask), settings={ONCE: once})
         else:
-            _insert_here(client, where, table, (piece, mask), once)
+            _insert_here(client, where, table, piece, kept=mask, token=once)
 
 
 def _insert_here(
-    client: Client, where: Address, table: str, meant: tuple[pa.Table, pa.Array | None], token: str
+    client: Client, where: Address, table: str, rows: pa.Table, *, kept: NDArray[np.bool_] | None, token: str
 ) -> None:
     """Hand rows to the engine in this process as a file, without the two copies of them that `insert_arrow` makes."""
-    rows, mask = meant
     with a_file(where) as path:
         with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
             for start in range(0, rows.num_rows, CHUNK_ROWS):
-                chunk = rows.slice(start, CHUNK_ROWS)
-                writer.write_table(chunk if mask is None else chunk.filter(mask.slice(start, CHUNK_ROWS)))
+                end = start + CHUNK_ROWS
+                writer.write_table(_picked(rows.slice(start, CHUNK_ROWS), None if kept is None else kept[start:end]))
         names = ", ".join(rows.column_names)
         once = f"SETTINGS {ONCE} = {_quoted(token)}"
         with named(where):
             client.command(f"INSERT INTO {table} ({names}) FROM INFILE {_quoted(path)} {once} FORMAT Arrow")
+
+
+def _picked(rows: pa.Table, kept: NDArray[np.bool_] | None) -> pa.Table:
+    """Return the rows that are meant; without a copy, where all are."""
+    return rows if kept is None or kept.all() else rows.filter(pa.array(kept))
 
 
 def _quoted(text: str) -> str:
@@ -279,8 +282,6 @@ def select(client: Client, where: Address, sql: str, params: Mapping[str, object
 @contextmanager
 def _beside(where: Address, params: Mapping[str, object]) -> Iterator[tuple[dict[str, object], ExternalData | None]]:
     """Send along what a statement asks as tables: to a server with the request, to the engine here as files."""
-    from clickhouse_connect.driver.external import ExternalData  # noqa: PLC0415 - an extra, and heavy
-
     given, data = dict(params), None
     with ExitStack() as files:
         for name, value in params.items():
@@ -288,6 +289,8 @@ def _beside(where: Address, params: Mapping[str, object]) -> Iterator[tuple[dict
                 continue
             given[name] = Written(name)
             if where.host:
+                from clickhouse_connect.driver.external import ExternalData  # noqa: PLC0415 - an extra, and heavy
+
                 data = data or ExternalData()
                 data.add_file(file_name=name, data=value.numbers.tobytes(), fmt="RowBinary", structure="key UInt64")
             else:

@@ -43,16 +43,16 @@ def _turned(word: Any, by: int) -> Any:  # noqa: ANN401 - compiled: an unsigned 
     return (word << np.uint64(by)) | (word >> np.uint64(64 - by))
 
 
-_turn: Final = numba.njit(_turned, inline="always")
+turn: Final = numba.njit(_turned, inline="always")
 
 
 def _rounded(a: Any, b: Any, c: Any, d: Any) -> Any:  # noqa: ANN401 - compiled
     """Mix the state once."""
     a, c = a + b, c + d
-    b, d = _turn(b, 13) ^ a, _turn(d, 16) ^ c
-    a, c = _turn(a, 32) + d, c + b
-    b, d = _turn(b, 17) ^ c, _turn(d, 21) ^ a
-    return a, b, _turn(c, 32), d
+    b, d = turn(b, 13) ^ a, turn(d, 16) ^ c
+    a, c = turn(a, 32) + d, c + b
+    b, d = turn(b, 17) ^ c, turn(d, 21) ^ a
+    return a, b, turn(c, 32), d
 
 
 _round: Final = numba.njit(_rounded)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numba
 import numpy as np
 
+from workbench.store.event_keys import turn
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -18,7 +20,6 @@ _LINE: Final = 512
 
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_AGAIN: Final = np.uint64(0xC2B2AE3D27D4EB4F)
-_FIELD: Final = np.uint64(9)
 _FIELDS: Final = 6
 
 
@@ -56,34 +57,32 @@ def _line(bits: NDArray[np.uint64], key: np.uint64) -> np.uint64:
     return ((key >> np.uint64(32)) * np.uint64(len(bits))) >> np.uint64(32)
 
 
+@numba.njit(inline="always")
+def _place(key: np.uint64, number: int) -> np.uint64:
+    """Return one of the bits of a key in its block: of two mixes, six times nine bits each."""
+    mixed = (key ^ (key >> np.uint64(31))) * (_MIX if number < _FIELDS else _MIX_AGAIN)
+    place: np.uint64 = turn(mixed, 9 * (number % _FIELDS + 1)) & np.uint64(_LINE - 1)
+    return place
+
+
 @numba.njit(cache=True, nogil=True)
 def _add(bits: NDArray[np.uint64], keys: NDArray[np.uint64]) -> None:
-    """Set two times six bits per key."""
+    """Set the bits of some keys."""
     for key in keys:
         line = bits[_line(bits, key)]
-        for mix in (_MIX, _MIX_AGAIN):
-            fields = (key ^ (key >> np.uint64(31))) * mix
-            for _ in range(_FIELDS):
-                fields = (fields << _FIELD) | (fields >> (np.uint64(64) - _FIELD))
-                place = fields & np.uint64(_LINE - 1)
-                line[place >> np.uint64(6)] |= np.uint64(1) << (place & np.uint64(63))
+        for number in range(2 * _FIELDS):
+            place = _place(key, number)
+            line[place >> np.uint64(6)] |= np.uint64(1) << (place & np.uint64(63))
 
 
 @numba.njit(cache=True, nogil=True)
 def _among(bits: NDArray[np.uint64], keys: NDArray[np.uint64], found: NDArray[np.bool_]) -> None:
-    """Look for two times six bits per key, until one is not set."""
+    """Look for the bits of each key, until one is not set."""
     for row in range(len(keys)):
-        key = keys[row]
-        line = bits[_line(bits, key)]
-        there = True
-        for mix in (_MIX, _MIX_AGAIN):
-            fields = (key ^ (key >> np.uint64(31))) * mix
-            for _ in range(_FIELDS):
-                fields = (fields << _FIELD) | (fields >> (np.uint64(64) - _FIELD))
-                place = fields & np.uint64(_LINE - 1)
-                if not line[place >> np.uint64(6)] >> (place & np.uint64(63)) & np.uint64(1):
-                    there = False
-                    break
-            if not there:
+        line = bits[_line(bits, keys[row])]
+        found[row] = True
+        for number in range(2 * _FIELDS):
+            place = _place(keys[row], number)
+            if not line[place >> np.uint64(6)] >> (place & np.uint64(63)) & np.uint64(1):
+                found[row] = False
                 break
-        found[row] = there

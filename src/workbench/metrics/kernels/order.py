@@ -45,55 +45,16 @@ def unpacked(
 
     `first` is where those of each person begin in `packed`, and behind the last where they end.
     """
-    start, mask = first[0], (1 << bits) - 1
-    at = packed[start : first[-1]].copy()
-    code = np.empty_like(at)
-    buffer = np.empty(np.max(np.diff(first)) if len(first) > 1 else 0, np.int64)
+    start = first[0]
+    packed = packed[start : first[-1]]
+    at, code = packed >> bits, packed & ((1 << bits) - 1)
     for person in range(len(first) - 1):
-        begin, end, sorted_ = first[person] - start, first[person + 1] - start, True
+        begin, end = first[person] - start, first[person + 1] - start
         for row in range(begin + 1, end):
-            sorted_ &= at[row - 1] <= at[row]
-        while not sorted_:
-            sorted_ = _runs_merged(at[begin:end], buffer) == 1
-    for row in range(len(at)):
-        code[row] = at[row] & mask
-        at[row] >>= bits
+            if packed[row] < packed[row - 1]:
+                _sort(at[begin:end], code[begin:end])
+                break
     return at, code
-
-
-@compiled
-def _runs_merged(values: NDArray[np.int64], buffer: NDArray[np.int64]) -> int:
-    """Merge every two ascending runs that follow on each other into one; return how many are left.
-
-    A database gives the rows of a person in a few runs, for which a quicksort takes the square of their length.
-    """
-    runs, begin = 0, 0
-    while begin < len(values):
-        middle = _run_end(values, begin)
-        stop = _run_end(values, middle) if middle < len(values) else middle
-        left, right, place = 0, middle, begin
-        buffer[: middle - begin] = values[begin:middle]
-        while left < middle - begin and right < stop:
-            if values[right] < buffer[left]:
-                values[place] = values[right]
-                right += 1
-            else:
-                values[place] = buffer[left]
-                left += 1
-            place += 1
-        values[place : place + middle - begin - left] = buffer[left : middle - begin]
-        begin = stop
-        runs += 1
-    return runs
-
-
-@compiled
-def _run_end(values: NDArray[np.int64], begin: int) -> int:
-    """Return where the ascending run that begins at a place ends."""
-    end = begin + 1
-    while end < len(values) and values[end - 1] <= values[end]:
-        end += 1
-    return end
 
 
 @compiled
