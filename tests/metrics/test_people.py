@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
@@ -68,6 +68,7 @@ def funnels(draw):
 
 
 @given(lives, funnels())
+@example([[("join", 289, "web", "s", "r1")]], {"by": "platform", "attribution": "first", "counting": "sessions"})
 def test_a_funnel_lists_who_came_who_stopped_and_who_may_still_come(lives, options):
     answer = bench_of(lives).funnel(["join", "talk", "buy"], now=NOW, **options)
     before = None

@@ -67,7 +67,8 @@ class Trend(Answer):
         days = list(dict.fromkeys(self.frame["period"]))
         day = arguments.instant(period, name="period").date()
         if day not in days:
-            raise InvalidArgument(f"there is no period that begins on {period}: they go from {days[0]} to {days[-1]}")
+            known = f"they go from {days[0]} to {days[-1]}" if days else "nobody entered"
+            raise InvalidArgument(f"there is no period that begins on {period}: {known}")
         found, place = self.funnel.attempts, self.funnel.place(segment)
         chosen = (self.periods == days.index(day)) & (found.segment == place)
         if converted:
@@ -123,8 +124,10 @@ def trend(funnel: Funnel, period: Period = "day") -> Trend:
     for place, name in enumerate(found.segments):
         part = _periods(found.of(place), places[found.segment == place], calendar, funnel.definition)
         parts.append(part if funnel.definition.by is None else part.assign(segment=name))
-    frame = pd.concat(parts, ignore_index=True) if parts else _periods(found, places, calendar, funnel.definition)
-    if funnel.definition.by is not None and parts:
+    if not parts:  # broken down, and nobody is in it
+        parts = [_periods(found, places, calendar, funnel.definition).iloc[:0].assign(segment="")]
+    frame = pd.concat(parts, ignore_index=True)
+    if funnel.definition.by is not None:
         frame.insert(0, "segment", frame.pop("segment"))
     definition = TrendDefinition(people=funnel.definition.people, funnel=funnel.definition, period=period)
     return Trend(
