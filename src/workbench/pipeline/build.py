@@ -28,6 +28,7 @@ os.environ["PLOOMBER_VERSION_CHECK_DISABLED"] = "true"
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its dependencies, of things deprecated
     from papermill.exceptions import PapermillExecutionError
+    from papermill.iorw import local_file_io_cwd
     from ploomber.constants import TaskStatus
     from ploomber.spec import DAGSpec
 
@@ -107,6 +108,17 @@ def quiet() -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def one_folder() -> Iterator[None]:
+    """Have Papermill read and write in the working directory, around the work of all threads.
+
+    Papermill keeps its folder for the whole process, and each notebook puts back the one it found. Of two at
+    once, the one that ends last would leave the folder of its own project behind, for a run of another.
+    """
+    with local_file_io_cwd():
         yield
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
 from workbench.errors import PipelineError
-from workbench.pipeline.build import Kernel, quiet
+from workbench.pipeline.build import Kernel, one_folder, quiet
 from workbench.store.runs import TaskRun
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Crew:
             KeyboardInterrupt: Ctrl-C; the running notebooks were stopped, and their tasks have failed.
         """
         busy: dict[Future[None], str] = {}
-        with quiet(), ThreadPoolExecutor(self._most) as pool:
+        with quiet(), one_folder(), ThreadPoolExecutor(self._most) as pool:
             try:
                 while self._hand_out(pipeline, names, pool, busy) or busy:
                     self._collect(busy)
