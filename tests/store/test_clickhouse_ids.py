@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import StoreAway
 from workbench.events import Event
-from workbench.store import clickhouse_ids
+from workbench.store import clickhouse_ids, event_ids
 from workbench.store.clickhouse import ClickHouseStore
+from workbench.store.event_keys import event_keys
 from workbench.store.known_keys import KnownKeys
 from workbench.testing import START, stored
 
@@ -37,6 +40,38 @@ def test_few_new_keys_are_taken_for_known_ones():
     assert known.among(keys[200_000:]).mean() < 2e-4
 
 
+@given(KEYS)
+def test_keys_that_come_again_are_found(keys):
+    again = Counter(keys) - Counter(set(keys) - {0})
+    assert Counter(event_ids.repeated(np.array(keys, np.uint64)).tolist()) == again
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 2), st.integers(0, 3)), max_size=30))
+def test_of_repeated_events_the_first_ingested_is_kept_also_where_hashes_are_alike(rows):
+    events = pa.table(
+        {
+            "event_id": pa.array([name for name, _, _ in rows], pa.string()),
+            "ingested_at": pa.array([at for _, at, _ in rows], pa.int64()),
+            "source": pa.array([str(source) for _, _, source in rows], pa.string()),
+            "position": pa.array(range(len(rows)), pa.int64()),
+        }
+    )
+    first = {}
+    for row, (name, at, source) in enumerate(rows):
+        first[name] = min(first.get(name, (at, source, row)), (at, source, row))
+    keys = np.array([ord(name) % 3 for name, _, _ in rows], np.uint64)
+    kept = event_ids.first_of_each(events, keys)
+    assert np.flatnonzero(kept).tolist() == sorted(row for _, _, row in first.values())
+
+
+@given(KEYS)
+def test_rows_of_some_ids_are_found_among_all(names):
+    ids = [str(name) for name in names]
+    keys = event_keys(pa.chunked_array([pa.array(ids, pa.string())]))
+    kept = event_ids.not_among(pa.table({"event_id": pa.array(ids, pa.string())}), keys, ids[::2])
+    assert kept.tolist() == [name not in ids[::2] for name in ids]
+
+
 @pytest.fixture(scope="module")
 def houses(clickhouse_server):
     """Two processes that write to one server."""
@@ -45,6 +80,14 @@ def houses(clickhouse_server):
     for store in stores:
         store.clear()
         store.close()
+
+
+@given(names=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=1, max_size=9))
+def test_ids_are_hashed_as_clickhouse_does(houses, names):
+    codes = [name.encode().hex() for name in names]
+    sql = "SELECT arrayJoin(arrayMap(code -> toString(sipHash64(unhex(code))), $codes)) AS key"
+    found = houses[0].select(sql, {"codes": codes})["key"].to_pylist()
+    assert [str(key) for key in event_keys(pa.chunked_array([pa.array(names, pa.string())]))] == found
 
 
 @pytest.fixture(params=["asked", "known", "known at first", "known again and again"])

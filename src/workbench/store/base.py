@@ -54,12 +54,11 @@ def as_stored(events: pa.Table, *, ingested_at: datetime, source: str | None = N
         ingested_at: Now, by the ingesting clock.
         source: What all of them were read from.
     """
-    first = pa.array([0] * events.num_rows, pa.int64())
-    complete = events.append_column(
-        "ingested_at", pa.array([ingested_at], pa.timestamp("us", "UTC")).take(first)
-    ).append_column("user_key", user_keys(events["user_id"]))
+    now = pa.scalar(ingested_at, pa.timestamp("us", "UTC"))
+    complete = events.append_column("ingested_at", pa.repeat(now, events.num_rows))
+    complete = complete.append_column("user_key", user_keys(events["user_id"]))
     if source is not None:
-        complete = complete.append_column("source", pa.array([source], pa.string()).take(first))
+        complete = complete.append_column("source", pa.repeat(pa.scalar(source, pa.string()), events.num_rows))
     return complete.select(STORED_EVENT.names).cast(STORED_EVENT)
 
 

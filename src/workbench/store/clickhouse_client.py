@@ -68,7 +68,7 @@ ONCE: Final = "insert_deduplication_token"
 PIECE_ROWS: Final = 250_000
 """Rows that travel at once: of more, the copies of them take longer than their way."""
 
-PIECE_ROWS_HERE: Final = 500_000
+PIECE_ROWS_HERE: Final = 1_000_000
 """Rows that the engine in this process takes at once: it makes fewer copies, and merges larger pieces less often."""
 
 PIECE_BYTES: Final = 256 << 20

@@ -26,8 +26,9 @@ KEYS_AT_ONCE: Final = 1_000_000
 GRANULE: Final = 8_192
 """Rows that are read at least where one key is looked for."""
 
-SOON: Final = 2
-"""After so many batches for which all keys were looked at they are read once more, and known from then on."""
+SOON: Final = 1
+"""After so many batches for which all keys were looked at they are read once more, and known from then on: that
+takes as long as one more look."""
 
 MOST_KNOWN: Final = 80_000_000
 """Keys that are known at most: they take 240 MB. In a larger store all are looked at each time."""
@@ -36,13 +37,15 @@ RANGES: Final = 16
 """Pieces in which the keys of a store are read."""
 
 _THERE: Final = """
-    SELECT DISTINCT reinterpretAsInt64(event_key) AS key FROM events
+    SELECT DISTINCT reinterpretAsInt64(event_key) AS key, batch FROM events
     WHERE event_key IN (SELECT key FROM $keys) AND {seen}
     SETTINGS use_index_for_in_with_subqueries = {few:d}
 """
 _NAMED: Final = """
-    SELECT event_id FROM events WHERE event_key IN (SELECT key FROM $keys) AND {seen}
+    SELECT event_id FROM events WHERE event_key IN (SELECT key FROM $keys) AND batch IN $batches AND {seen}
 """
+"""Parts of other batches are not read. What comes again does so soon, as a rule."""
+
 _ALL: Final = """
     SELECT reinterpretAsInt64(event_key) AS key FROM events
     WHERE event_key BETWEEN toUInt64($first) AND toUInt64($last) AND {seen}
@@ -84,10 +87,11 @@ class EventIds:
             self._looks += 1
             known = self._follow(head, more=len(keys)) if self._looks > SOON else None
         for start in range(0, len(keys) if head.batch else 0, KEYS_AT_ONCE):
-            there = self._there(keys[start : start + KEYS_AT_ONCE], head, known)
+            there, batches = self._there(keys[start : start + KEYS_AT_ONCE], head, known)
             if len(there):  # two ids may have one key
                 condition, bound = seen(head)
-                named = self._select(_NAMED.format(seen=condition), {"keys": talk.Sent(there), **bound})
+                values = {"keys": talk.Sent(there), "batches": batches, **bound}
+                named = self._select(_NAMED.format(seen=condition), values)
                 kept &= ids.not_among(events, keys, named["event_id"].to_pylist())
         return kept, keys
 
@@ -97,15 +101,18 @@ class EventIds:
             self._known.keys.add(keys)
             self._known.head = after
 
-    def _there(self, keys: NDArray[np.uint64], head: Head, known: KnownKeys | None) -> NDArray[np.uint64]:
-        """Return those keys that the store has."""
+    def _there(
+        self, keys: NDArray[np.uint64], head: Head, known: KnownKeys | None
+    ) -> tuple[NDArray[np.uint64], list[int]]:
+        """Return those keys that the store has, and the batches of which they are."""
         if known is not None:
             keys = keys[known.among(keys)]
         if not len(keys):
-            return keys
+            return keys, []
         condition, bound = seen(head)
         sql = _THERE.format(seen=condition, few=_few(keys, head))
-        return _keys(self._select(sql, {"keys": talk.Sent(keys), **bound}))
+        found = self._select(sql, {"keys": talk.Sent(keys), **bound})
+        return np.unique(_keys(found)), found["batch"].unique().to_pylist()
 
     def _follow(self, head: Head, *, more: int) -> KnownKeys | None:
         """Know all keys up to a version; `None` where there are too many. What was read in part is not kept."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import secrets
+from typing import TYPE_CHECKING, Final
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,13 +17,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_SALT: Final = np.uint64(secrets.randbits(64) | 1)
+"""Scatters keys, so that nobody can choose ids that crowd in one place of the table of them."""
+
+_NEAR: Final = np.uint64(48)
+"""By their upper 16 bits, keys that are not among a few are told apart with one look."""
+
 
 def first_of_each(events: pa.Table, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Tell which rows are the first ingested of their `event_id`; most are, and are not looked at."""
     kept = np.ones(len(keys), dtype=bool)
-    order = np.argsort(keys)
-    same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
-    rows = np.sort(order[np.union1d(same, same + 1)])
+    rows = _rows_of(keys, repeated(keys))
     if len(rows):
         few = events.select(["event_id", "ingested_at", "source", "position"]).take(pa.array(rows))
         few = few.append_column("row", pa.array(rows))
@@ -36,17 +42,56 @@ def first_of_each(events: pa.Table, keys: NDArray[np.uint64]) -> NDArray[np.bool
 def not_among(events: pa.Table, keys: NDArray[np.uint64], event_ids: Sequence[str]) -> NDArray[np.bool_]:
     """Tell which rows have none of some ids."""
     known = pa.chunked_array([pa.array(event_ids, pa.string())])
-    rows = np.flatnonzero(_in(keys, np.unique(event_keys(known))))
+    rows = _rows_of(keys, event_keys(known))
     kept = np.ones(len(keys), dtype=bool)
     same = pc.is_in(events["event_id"].take(pa.array(rows)), value_set=known.combine_chunks())
     kept[rows[same.to_numpy(zero_copy_only=False)]] = False
     return kept
 
 
-def _in(keys: NDArray[np.uint64], few: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Tell which keys are among a few ascending ones."""
-    if not len(few):
-        return np.zeros(len(keys), dtype=bool)
-    place = np.minimum(np.searchsorted(few, keys), len(few) - 1)
-    same: NDArray[np.bool_] = few[place] == keys
-    return same
+def repeated(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the keys that come again, each as often as it does; zero, which marks a free place, whenever it comes.
+
+    >>> repeated(np.array([7, 5, 7, 9, 7, 9], dtype=np.uint64))
+    array([7, 7, 9], dtype=uint64)
+    """
+    size = max(1, 2 * len(keys)).bit_length()
+    places = np.zeros(2**size, dtype=np.uint64)
+    found = np.empty(len(keys), dtype=np.uint64)
+    return found[: _repeated(keys, places, np.uint64(64 - size), _SALT, found)]
+
+
+@numba.njit(cache=True, nogil=True)
+def _repeated(
+    keys: NDArray[np.uint64],
+    places: NDArray[np.uint64],
+    shift: np.uint64,
+    salt: np.uint64,
+    found: NDArray[np.uint64],
+) -> int:
+    """Put each key into the first free place from its own on, unless it is there; return how many were.
+
+    Dietzfelbinger et al., A Reliable Randomized Algorithm for the Closest-Pair Problem (1997): where its own is.
+    """
+    count, last = 0, np.uint64(len(places) - 1)
+    for key in keys:
+        place = (key * salt) >> shift
+        while places[place] != 0 and places[place] != key:  # noqa: PLR1714 - compiled
+            place = (place + np.uint64(1)) & last
+        if places[place] == key:
+            found[count] = key
+            count += 1
+        places[place] = key
+    return count
+
+
+def _rows_of(keys: NDArray[np.uint64], few: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the rows of those keys that are among a few."""
+    few = np.unique(few)
+    near = np.zeros(1 << (64 - int(_NEAR)), dtype=bool)
+    near[few >> _NEAR] = True
+    rows = np.flatnonzero(near[keys >> _NEAR])
+    if not len(rows):
+        return rows
+    place = np.minimum(np.searchsorted(few, keys[rows]), len(few) - 1)
+    return rows[few[place] == keys[rows]]

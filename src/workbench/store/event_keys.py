@@ -58,24 +58,30 @@ def _rounded(a: Any, b: Any, c: Any, d: Any) -> Any:  # noqa: ANN401 - compiled
 _round: Final = numba.njit(_rounded)
 
 
+@numba.njit(inline="always")
+def _taken(a: Any, b: Any, c: Any, d: Any, word: Any) -> Any:  # noqa: ANN401 - compiled
+    """Take eight bytes into the state."""
+    a, b, c, d = _round(a, b, c, d ^ word)
+    a, b, c, d = _round(a, b, c, d)
+    return a ^ word, b, c, d
+
+
 @numba.njit(cache=True, nogil=True)
 def _hash(text: NDArray[np.uint8], edges: NDArray[np.int64], keys: NDArray[np.uint64]) -> None:
     """Hash the bytes between each edge and the next."""
     for row in range(len(keys)):
-        begin, end = edges[row], edges[row + 1]
+        place, end = edges[row], edges[row + 1]
+        last = np.uint64(end - place) << np.uint64(56)
         a, b, c, d = _START
-        place = begin
-        last = np.uint64(end - begin) << np.uint64(56)
-        while place <= end:
+        while place + _WORD <= end:
             word = np.uint64(0)
-            for byte in range(min(_WORD, end - place)):
+            for byte in range(_WORD):  # of a number that the compiler knows: it reads all eight at once
                 word |= np.uint64(text[place + byte]) << _SHIFTS[byte]
-            word |= last if end - place < _WORD else np.uint64(0)
-            d ^= word
-            a, b, c, d = _round(a, b, c, d)
-            a, b, c, d = _round(a, b, c, d)
-            a ^= word
+            a, b, c, d = _taken(a, b, c, d, word)
             place += _WORD
+        for byte in range(end - place):
+            last |= np.uint64(text[place + byte]) << _SHIFTS[byte]
+        a, b, c, d = _taken(a, b, c, d, last)
         c ^= _LAST
         for _ in range(4):
             a, b, c, d = _round(a, b, c, d)

@@ -18,6 +18,9 @@ BITS: Final = 24
 _LINE: Final = 512
 """Bits of a block, which is a cache line: to ask for a key takes one look into memory."""
 
+_AHEAD: Final = 32
+"""Keys whose blocks are fetched before the bits of the first one are set."""
+
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_AGAIN: Final = np.uint64(0xC2B2AE3D27D4EB4F)
 _FIELDS: Final = 6
@@ -37,7 +40,7 @@ class KnownKeys:
     def __init__(self, room: int) -> None:
         """Make room for so many keys: three bytes each."""
         self.room, self.count = room, 0
-        self._bits = np.zeros((room * BITS // _LINE + 1, _LINE // 64), dtype=np.uint64)
+        self._bits = _aligned(room * BITS // _LINE + 1)
 
     def add(self, keys: NDArray[np.uint64]) -> None:
         """Know some more keys."""
@@ -49,6 +52,14 @@ class KnownKeys:
         found = np.empty(len(keys), dtype=np.bool_)
         _among(self._bits, keys, found)
         return found
+
+
+def _aligned(blocks: int) -> NDArray[np.uint64]:
+    """Make empty blocks, each a cache line and not parts of two."""
+    size = _LINE // 8
+    memory = np.zeros((blocks + 1) * size, dtype=np.uint8)
+    begin = -memory.ctypes.data % size
+    return memory[begin : begin + blocks * size].view(np.uint64).reshape(blocks, _LINE // 64)
 
 
 @numba.njit(inline="always")
@@ -66,13 +77,24 @@ def _place(key: np.uint64, number: int) -> np.uint64:
 
 
 @numba.njit(cache=True, nogil=True)
-def _add(bits: NDArray[np.uint64], keys: NDArray[np.uint64]) -> None:
-    """Set the bits of some keys."""
-    for key in keys:
-        line = bits[_line(bits, key)]
-        for number in range(2 * _FIELDS):
-            place = _place(key, number)
-            line[place >> np.uint64(6)] |= np.uint64(1) << (place & np.uint64(63))
+def _add(bits: NDArray[np.uint64], keys: NDArray[np.uint64]) -> np.uint64:
+    """Set the bits of some keys: of several at once, so that their blocks come from memory together.
+
+    Returns:
+        What was read to fetch them, so that it cannot be left out.
+    """
+    lines = np.empty(_AHEAD, dtype=np.uint64)
+    read = np.uint64(0)
+    for start in range(0, len(keys), _AHEAD):
+        some = keys[start : start + _AHEAD]
+        for row in range(len(some)):
+            lines[row] = _line(bits, some[row])
+            read ^= bits[lines[row], 0]
+        for row in range(len(some)):
+            for number in range(2 * _FIELDS):
+                place = _place(some[row], number)
+                bits[lines[row], place >> np.uint64(6)] |= np.uint64(1) << (place & np.uint64(63))
+    return read
 
 
 @numba.njit(cache=True, nogil=True)
