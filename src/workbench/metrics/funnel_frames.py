@@ -56,9 +56,9 @@ def frame(asked: FunnelDefinition, found: Attempts) -> pd.DataFrame:
 def _steps(asked: FunnelDefinition, found: Attempts) -> pd.DataFrame:
     """Turn how far each attempt came, and when, into one row per step."""
     steps = np.arange(1, len(asked.steps) + 1)
-    once = asked.counting == "users" and asked.by is None
-    people = Persons(found.user_key, found.step, found.in_flight) if once else persons(found)
-    count, matured = _at_least(steps, found.step), _at_least(steps, found.settled)
+    once, furthest = asked.counting == "users" and asked.by is None, found.step
+    people = Persons(found.user_key, furthest, found.in_flight) if once else persons(found)
+    count, matured = _at_least(steps, furthest), _at_least(steps, found.settled)
     low, high = intervals.wilson(count, count[0])
     since_first = [(step, 0) for step in range(len(steps))]
     since_before = [since_first[0], *((step, step - 1) for step in range(1, len(steps)))]
@@ -94,7 +94,8 @@ def waiting(people: Persons, steps: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _at_least(steps: NDArray[np.int64], furthest: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.array([(furthest >= step).sum() for step in steps], dtype=np.int64)
+    exactly = np.bincount(furthest, minlength=len(steps) + 1)
+    return np.cumsum(exactly[::-1])[::-1][steps].astype(np.int64)
 
 
 def _seconds(at: NDArray[np.int64], step: int, other: int) -> NDArray[np.float64]:

@@ -70,6 +70,7 @@ def attempts(
     mask = np.empty(longest, dtype=np.int64)
     following = np.empty((steps + len(exclusions), longest + 1), dtype=np.int64)
     tried, taken = np.empty((4, longest), dtype=np.int64), np.empty((longest, steps), dtype=np.int64)
+    trial = np.empty((2, steps), dtype=np.int64)
     every_step = (1 << steps) - 1
     openers = every_step if order == ANY else 1
     rules = rules.copy()
@@ -87,7 +88,7 @@ def attempts(
             next_with(count, mask, steps + len(exclusions), following)
         tries = _try(
             count, starts, mask, bits, at, following, order, within, entry, exclusions, rules, openers, grace, tried,
-            taken,
+            taken, trial,
         )  # fmt: skip
         attempt = 0 if rules[EVERY] else _longest(tried, tries)
         while attempt < tries:
@@ -152,34 +153,38 @@ def _try(
     grace: int,
     tried: NDArray[np.int64],
     taken: NDArray[np.int64],
+    trial: NDArray[np.int64],
 ) -> int:
-    """Follow the attempts of one group: note how each went in `tried`, and its rows in `taken`.
+    """Follow the attempts of one group: note how each went in `tried`, and its rows in `taken`; `trial` is for one.
 
     Returns:
         How many there are; none where an exclusion takes the group out before it first got through.
     """
     steps = taken.shape[1]
-    trial = np.empty((2, steps), dtype=np.int64)
     tries, through, excluded = 0, NEVER, NEVER
     for instant in range(count):
         when = at[starts[instant]]
+        closes = when + within
         if not (mask[instant] & openers and entry[0] <= when < entry[1]):
             continue
         if rules[FIRST_ONLY] and tries > 0 and (not rules[EVERY] or when <= tried[OVER, tries - 1]):
             continue
         first = following[0, instant]
-        if rules[FIRST_STEP] and (first == NONE or at[starts[first]] > when + within):
+        if rules[FIRST_STEP] and (first == NONE or at[starts[first]] > closes):
             continue
-        reached = _follow(instant, count, starts, mask, bits, at, following, trial, order, when + within, rules)
+        if order == ORDERED:
+            reached = _chain(instant, count, starts, mask, bits, at, following, trial, order, closes, rules, steps)
+        else:
+            reached = _follow(instant, count, starts, mask, bits, at, following, trial, order, closes, rules)
         if grace and order == ORDERED:
             earliest = tried[OVER, tries - 1] + 1 if rules[EVERY] and tries > 0 else at[starts[0]]
             reached = with_grace(
-                reached, instant, starts, bits, at, following, trial, when + within, grace, earliest, rules[REUSE]
+                reached, instant, starts, bits, at, following, trial, closes, grace, earliest, rules[REUSE]
             )
-        met = _met(reached, trial, starts, at, following, exclusions, when + within)
+        met = _met(reached, trial, starts, at, following, exclusions, closes) if len(exclusions) else NEVER
         if met != NEVER:
             reached = min(_before(met, reached, trial, at), 1) if rules[ENTRY] else _before(met, reached, trial, at)
-        over = at[trial[0, steps - 1]] if reached == steps else min(met, when + within)
+        over = at[trial[0, steps - 1]] if reached == steps else min(met, closes)
         if grace and reached == steps:
             over = max(when, np.max(at[trial[0]]))
         if reached == steps:
@@ -188,7 +193,7 @@ def _try(
         tried[OPENED, tries], tried[LENGTH, tries], tried[OVER, tries], tried[MET, tries] = when, reached, over, met
         taken[tries, :reached] = trial[0, :reached]
         tries += 1
-        if reached == steps and when + within <= entry[2] and not rules[EVERY] and len(exclusions) == 0:
+        if reached == steps and closes <= entry[2] and not rules[EVERY] and len(exclusions) == 0:
             break  # nothing can get further
     return 0 if not rules[KEEP] and excluded < through else tries
 
@@ -261,11 +266,9 @@ def _follow(
     closes: int,
     rules: NDArray[np.bool_],
 ) -> int:
-    """Follow one attempt; `trial` gets the row of each step and its instant. Return how far it came."""
+    """Follow one attempt that is not ordered; `trial` gets the row of each step, and its instant; return how far."""
     if order == STRICT:
         return _strict(instant, count, starts, mask, bits, at, following, trial, closes, rules)
-    if order == ORDERED:
-        return _chain(instant, count, starts, mask, bits, at, following, trial, order, closes, rules, trial.shape[1])
     if rules[REUSE] and rules[TIES]:
         return reused_in_any_order(instant, starts, mask, bits, at, following, trial, closes)
     return in_any_order(instant, starts, mask, bits, at, following, trial, closes, rules[TIES])
