@@ -76,7 +76,7 @@ def _repeated(
     count, last = 0, np.uint64(len(places) - 1)
     for key in keys:
         place = (key * salt) >> shift
-        while places[place] != 0 and places[place] != key:  # noqa: PLR1714 - compiled
+        while places[place] != 0 and places[place] != key:
             place = (place + np.uint64(1)) & last
         if places[place] == key:
             found[count] = key
