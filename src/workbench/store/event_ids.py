@@ -91,7 +91,7 @@ def _rows_of(keys: NDArray[np.uint64], few: NDArray[np.uint64]) -> NDArray[np.in
     near = np.zeros(1 << (64 - int(_NEAR)), dtype=bool)
     near[few >> _NEAR] = True
     rows = np.flatnonzero(near[keys >> _NEAR])
-    if not len(rows):
-        return rows
-    place = np.minimum(np.searchsorted(few, keys[rows]), len(few) - 1)
-    return rows[few[place] == keys[rows]]
+    if len(rows):
+        place = np.minimum(np.searchsorted(few, keys[rows]), len(few) - 1)
+        rows = rows[few[place] == keys[rows]]
+    return rows
