@@ -174,6 +174,24 @@ def test_a_sparkline_is_a_line_and_nothing_else():
     assert equal(line.y, [5.0, math.nan, 7.0])
 
 
+@pytest.mark.parametrize(
+    ("heights", "shown"),
+    [((1.0, None, 2.0), 3), ((1.0, None, None), 1), ((None, 1.0, math.nan), 2), ((None, None), 1), ((), 0)],
+)
+def test_a_line_ends_where_its_numbers_do_as_bqplot_needs_a_place_for_its_name(heights, shown):
+    line = Line(x=tuple(map(float, range(len(heights)))), y=heights)
+    of_a_chart = marks(figure(Chart(title="", marks=(line, Line(x=(0.0, 3.0), y=(1.0, 2.0))))), bqplot.Lines)[1]
+    assert [len(of_a_chart.x), len(of_a_chart.y)] == [shown, shown]
+    (alone,) = sparkline(line).marks
+    assert [len(alone.x), len(alone.y)] == [shown, shown]
+
+
+def test_strokes_are_told_apart_by_gaps_and_end_with_none():
+    bars = Bars(x=("a", "b"), y=(1.0, 2.0), low=(0.5, 1.5), high=(1.5, 2.5))
+    strokes = marks(figure(Chart(title="", marks=(bars,))), bqplot.Lines)[-1]
+    assert equal(strokes.y, [0.5, 1.5, math.nan, 1.5, 2.5])
+
+
 @pytest.mark.parametrize("heights", [(), (None,), (3.0,), (3.0, 3.0)])
 def test_a_flat_or_empty_sparkline_has_a_range(heights):
     drawn = sparkline(Line(x=tuple(map(float, range(len(heights)))), y=heights))

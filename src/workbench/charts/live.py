@@ -144,7 +144,7 @@ def _shape(line: Line) -> dict[str, dict[str, Any]]:
     known = [y for y in line.y if y is not None and math.isfinite(y)]
     low, high = min(known, default=0.0), max(known, default=1.0)
     return {
-        "mark": {"x": np.arange(len(line.y), dtype=float), "y": live_parts.floats(line.y)},
+        "mark": live_parts.line(np.arange(len(line.y), dtype=float), live_parts.floats(line.y)),
         "x": {"min": 0.0, "max": float(max(len(line.y) - 1, 1))},
         "y": {"min": low, "max": high if high > low else low + 1},
     }

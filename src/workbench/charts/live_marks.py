@@ -150,8 +150,7 @@ def _band(band: Band, x: Axis, color: str) -> Part:
 
 def _line(chart: Chart, line: Line, x: Axis, color: str) -> Iterator[Part]:
     traits = {
-        "x": coordinates(line, x),
-        "y": live_parts.floats(line.y),
+        **live_parts.line(coordinates(line, x), live_parts.floats(line.y)),
         "labels": [line.label],
         "colors": [color],
         "stroke_width": look.LINE_WIDTH,

@@ -76,7 +76,14 @@ def segments(ends: Sequence[Segment], scales: dict[str, str], axis: Axis | None,
     """Draw many strokes as one line with gaps."""
     x = [at for (left, _), (right, _) in ends for at in (left, right, right)]
     y = [at for (_, low), (_, high) in ends for at in (low, high, math.nan)]
-    return Part(bqplot.Lines, {"x": on_axis(x, axis) if axis else floats(x), "y": floats(y), **style}, scales)
+    return Part(bqplot.Lines, {**line(on_axis(x, axis) if axis else floats(x), floats(y)), **style}, scales)
+
+
+def line(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Return the points of a line, up to the last that is known: at the last one bqplot puts the line's name."""
+    known = np.flatnonzero(~np.isnan(y))
+    end = known[-1] + 1 if len(known) else 1
+    return {"x": x[:end], "y": y[:end]}
 
 
 def on_axis(places: Sequence[float], axis: Axis) -> np.ndarray[Any, Any]:
