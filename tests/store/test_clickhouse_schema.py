@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from workbench.errors import InvalidArgument, StoreError, StoreTooNew
+from workbench.errors import InvalidArgument, StoreAway, StoreError, StoreTooNew
 from workbench.store import clickhouse_client as talk
 from workbench.store.clickhouse import ClickHouseStore
-from workbench.store.clickhouse_errors import refuse_old
+from workbench.store.clickhouse_errors import named, refuse_old
 from workbench.store.clickhouse_schema import _DONE, Schema, Shape, migrations
 
 GOLDEN = Path(__file__).parent / "golden" / "clickhouse_cluster.sql"
@@ -118,6 +118,36 @@ def test_a_cluster_has_every_table_replicated_and_what_is_sharded_spread():
             assert "non_replicated" not in each
     spread = {re.search(r"EXISTS (\w+)", each)[1] for each in written if "ENGINE = Distributed" in each}
     assert spread == TABLES - WHOLE
+
+
+@pytest.mark.parametrize("cluster", ["analytics", ""])
+def test_on_a_cluster_no_client_is_told_less_than_what_most_replicas_have(cluster, monkeypatch):
+    given = []
+
+    def connect(where, settings):
+        given.append(settings)
+        if len(given) == 2:
+            raise StoreAway("nobody is there")
+
+    monkeypatch.setattr(talk, "connect", connect)
+    with pytest.raises(StoreAway):
+        ClickHouseStore("clickhouse://host/db", shape=Shape(cluster))
+    assert [each.get("select_sequential_consistency") for each in given] == ["1" if cluster else None] * 2
+    assert [each.get("insert_quorum") for each in given] == ["auto" if cluster else None, None]
+    assert [*given[1]][-1] == "readonly"  # after it nothing can be set
+
+
+@pytest.mark.parametrize("code", [286, 289])
+def test_a_replica_that_is_behind_may_have_caught_up_later(code):
+    errors = pytest.importorskip("clickhouse_connect.driver.exceptions")
+
+    def ask():
+        error = errors.DatabaseError("behind")
+        error.code = code
+        raise error
+
+    with pytest.raises(StoreAway, match="behind"), named(talk.address("clickhouse://host/db")):
+        ask()
 
 
 def test_a_name_of_a_cluster_is_no_sql():

@@ -98,9 +98,9 @@ class ClickHouseStore:
         self._folder = control
         self._shape = shape or Shape(database=self.where.database)
         self._lock = threading.Lock()
-        self._settings = {**talk.WRITE, **(talk.ON_CLUSTER if self._shape.cluster else {})}
-        self._writer = talk.connect(self.where, self._settings)
-        self._reader = talk.connect(self.where, talk.READ)
+        spread = bool(self._shape.cluster)
+        self._writer = talk.connect(self.where, {**talk.WRITE, **(talk.WRITE_ON_CLUSTER if spread else {})})
+        self._reader = talk.connect(self.where, {**(talk.READ_ON_CLUSTER if spread else {}), **talk.READ})
         self.migrated: list[Migration] = []
         self._log = Log(self._do, self._select, lease=LEASE_SECONDS if self.where.host else ALONE_SECONDS)
         self._ids = EventIds(self._select, self._log.head)

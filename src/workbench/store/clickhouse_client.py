@@ -53,14 +53,16 @@ WRITE: Final = {
 }
 """Settings of whoever writes."""
 
-ON_CLUSTER: Final = {
-    # what was inserted is on most replicas and is read back from any; a shard has it before the answer comes
+READ_ON_CLUSTER: Final = {"select_sequential_consistency": "1"}
+"""More settings of whoever asks several servers: a replica that is behind says so, and does not leave out rows."""
+
+WRITE_ON_CLUSTER: Final = {
+    **READ_ON_CLUSTER,
     "insert_quorum": "auto",
     "insert_quorum_parallel": "0",
-    "select_sequential_consistency": "1",
     "distributed_foreground_insert": "1",
 }
-"""More settings of whoever writes to several servers."""
+"""More settings of whoever writes to several: before the answer comes a shard has it, on most of its replicas."""
 
 ONCE: Final = "insert_deduplication_token"
 """The setting that names an insert, so that it counts once."""

@@ -22,8 +22,8 @@ _REFUSED: Final = frozenset({192, 193, 194, 516})
 _NOT_THERE: Final = {81: "the database", 60: "a table"}
 _MAY_NOT: Final = frozenset({164, 497})
 _NO_SPACE: Final = 243
-_LATER: Final = frozenset({3, 159, 202, 203, 209, 210, 236, 241, 242, 252, 285, 319, 425, 999})
-"""Time-outs, too many queries or parts, a memory limit, a read-only replica, a keeper that is away: it may pass."""
+_LATER: Final = frozenset({3, 159, 202, 203, 209, 210, 236, 241, 242, 252, 285, 286, 289, 319, 425, 999})
+"""Time-outs, too many queries or parts, a memory limit, a replica that is read-only or behind, no keeper: it may pass."""
 
 _GRANT: Final = "GRANT SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE ON {database}.* TO {user}"
 
