@@ -23,7 +23,7 @@ _NOT_THERE: Final = {81: "the database", 60: "a table"}
 _MAY_NOT: Final = frozenset({164, 497})
 _NO_SPACE: Final = 243
 _LATER: Final = frozenset({3, 159, 202, 203, 209, 210, 236, 241, 242, 252, 285, 286, 289, 319, 425, 999})
-"""Time-outs, too many queries or parts, a memory limit, a replica that is read-only or behind, no keeper: it may pass."""
+"""Time-outs, too many queries or parts, a memory limit, a replica read-only or behind, a keeper away: it may pass."""
 
 _GRANT: Final = "GRANT SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE ON {database}.* TO {user}"
 
