@@ -21,6 +21,7 @@ from workbench.store import clickhouse_client as talk
 from workbench.store import clickhouse_ids, clickhouse_log, clickhouse_snapshot
 from workbench.store.base import STORED_EVENT, as_stored
 from workbench.store.clickhouse import ClickHouseStore
+from workbench.store.clickhouse_binding import binding
 from workbench.store.keys import user_key
 from workbench.store.memory import MemoryStore
 from workbench.testing import START, events_of, stored
@@ -301,7 +302,7 @@ def test_lengths_of_time_are_microseconds_and_long_lists_are_whole(house):
 @pytest.mark.parametrize("value", [{"a": 1}, [1, "a"], object()])
 def test_what_cannot_be_bound_is_named(value):
     with pytest.raises(InvalidArgument, match=r"\$value"):
-        talk.binding("SELECT $value", {"value": value})
+        binding("SELECT $value", {"value": value})
 
 
 def test_a_mistake_in_a_question_is_explained(house):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.store import clickhouse_client as talk
 from workbench.store import event_ids as ids
+from workbench.store.clickhouse_binding import Sent
 from workbench.store.clickhouse_snapshot import seen
 from workbench.store.event_keys import event_keys
 from workbench.store.known_keys import KnownKeys
@@ -90,7 +90,7 @@ class EventIds:
             there, batches = self._there(keys[start : start + KEYS_AT_ONCE], head, known)
             if len(there):  # two ids may have one key
                 condition, bound = seen(head)
-                values = {"keys": talk.Sent(there), "batches": batches, **bound}
+                values = {"keys": Sent(there), "batches": batches, **bound}
                 named = self._select(_NAMED.format(seen=condition), values)
                 kept &= ids.not_among(events, keys, named["event_id"].to_pylist())
         return kept, keys
@@ -111,7 +111,7 @@ class EventIds:
             return keys, []
         condition, bound = seen(head)
         sql = _THERE.format(seen=condition, few=_few(keys, head))
-        found = self._select(sql, {"keys": talk.Sent(keys), **bound})
+        found = self._select(sql, {"keys": Sent(keys), **bound})
         return np.unique(_keys(found)), found["batch"].unique().to_pylist()
 
     def _follow(self, head: Head, *, more: int) -> KnownKeys | None:
