@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.metrics import intervals, significance
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,13 +44,27 @@ def frame(asked: FunnelDefinition, found: Attempts) -> pd.DataFrame:
     """Return one row per step, for each segment after the other."""
     if asked.by is None:
         return _steps(asked, found)
-    parts = [_steps(asked, found.of(place)) for place in range(len(found.segments))]
-    empty = _steps(asked, found).iloc[:0]
-    return pd.concat(
-        [part.assign(segment=name) for name, part in zip(found.segments, parts, strict=True)]
-        or [empty.assign(segment="")],
-        ignore_index=True,
-    )[["segment", *empty.columns]]
+    parts = [(name, _steps(asked, found.of(place))) for place, name in enumerate(found.segments)]
+    return together(asked, parts, empty=lambda: _steps(asked, found))
+
+
+def together(
+    asked: FunnelDefinition, parts: Iterable[tuple[str, pd.DataFrame]], *, empty: Callable[[], pd.DataFrame]
+) -> pd.DataFrame:
+    """Put the rows of segments after one another, each with the name of its own; without, where all are one.
+
+    Args:
+        asked: Says whether anything is broken down.
+        parts: Name and rows of each segment.
+        empty: Gives rows of which only the columns are taken, where nobody is in any segment.
+    """
+    if asked.by is None:
+        [(_, rows)] = parts
+        return rows
+    named = [part.assign(segment=name) for name, part in parts]
+    rows = pd.concat(named or [empty().iloc[:0].assign(segment="")], ignore_index=True)
+    rows.insert(0, "segment", rows.pop("segment"))
+    return rows
 
 
 def _steps(asked: FunnelDefinition, found: Attempts) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.charts import formats
 from workbench.charts.spec import Band, Chart, Line
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, intervals
+from workbench.metrics import arguments, funnel_frames, intervals
 from workbench.metrics.funnel_views import MOST_DRAWN, THIN
 from workbench.results import Answer, Definition
 
@@ -124,15 +124,10 @@ def survival(funnel: Funnel, to_step: int | None = None) -> Survival:
     to_step = last if to_step is None else to_step
     if isinstance(to_step, bool) or to_step not in range(2, last + 1):
         raise InvalidArgument(f"to_step must be from 2 to {last}, got {to_step!r}")
-    parts = []
-    for name, found in funnel.parts():
-        part = kaplan_meier(*_seen(found, to_step, funnel.definition))
-        parts.append(part if funnel.definition.by is None else part.assign(segment=name))
-    frame = pd.concat(
-        parts or [kaplan_meier(np.zeros(0), np.zeros(0, dtype=bool)).assign(segment="")], ignore_index=True
-    )
-    if funnel.definition.by is not None:
-        frame.insert(0, "segment", frame.pop("segment"))
+    asked = funnel.definition
+    parts = [(name, kaplan_meier(*_seen(found, to_step, asked))) for name, found in funnel.parts()]
+    nobody = np.zeros(0), np.zeros(0, dtype=bool)
+    frame = funnel_frames.together(asked, parts, empty=lambda: kaplan_meier(*nobody))
     definition = SurvivalDefinition(people=funnel.definition.people, funnel=funnel.definition, to_step=to_step)
     return Survival(frame=frame, sql=funnel.sql, definition=definition, data_version=funnel.data_version, funnel=funnel)
 

@@ -116,20 +116,16 @@ def trend(funnel: Funnel, period: Period = "day") -> Trend:
         InvalidArgument: There is no such period.
     """
     arguments.choice(period, PERIODS, name="period")
-    found = funnel.attempts
-    calendar = _calendar(found, funnel.definition, period)
+    asked, found = funnel.definition, funnel.attempts
+    calendar = _calendar(found, asked, period)
     starts = np.array([calendars.micros(start) for start in calendar.starts], dtype=np.int64)
     places = np.searchsorted(starts, found.at[:, 0], side="right") - 1
-    parts = []
-    for place, name in enumerate(found.segments):
-        part = _periods(found.of(place), places[found.segment == place], calendar, funnel.definition)
-        parts.append(part if funnel.definition.by is None else part.assign(segment=name))
-    if not parts:  # broken down, and nobody is in it
-        parts = [_periods(found, places, calendar, funnel.definition).iloc[:0].assign(segment="")]
-    frame = pd.concat(parts, ignore_index=True)
-    if funnel.definition.by is not None:
-        frame.insert(0, "segment", frame.pop("segment"))
-    definition = TrendDefinition(people=funnel.definition.people, funnel=funnel.definition, period=period)
+    parts = [
+        (name, _periods(found.of(place), places[found.segment == place], calendar, asked))
+        for place, name in enumerate(found.segments)
+    ]
+    frame = funnel_frames.together(asked, parts, empty=lambda: _periods(found, places, calendar, asked))
+    definition = TrendDefinition(people=asked.people, funnel=asked, period=period)
     return Trend(
         frame=frame,
         sql=funnel.sql,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SALT: Final = np.uint64(secrets.randbits(64) | 1)
-"""Scatters keys, so that nobody can choose ids that crowd in one place of the table of them."""
+"""Scatters keys, so that nobody can choose ids that crowd in one place of the table of them. It is given to the kernel,
+which is kept on disk and would keep the salt of another process."""
 
 _NEAR: Final = np.uint64(48)
 """By their upper 16 bits, keys that are not among a few are told apart with one look."""

@@ -114,7 +114,7 @@ def _properties(table: pa.Table, *, leave_out: set[str]) -> pa.ChunkedArray:
     """Write the other columns of each row as one JSON object."""
     names = [name for name in table.column_names if name not in leave_out]
     if not names:
-        return pa.array(["{}"]).take(pa.array([0] * table.num_rows))
+        return pa.repeat("{}", table.num_rows)
     fields = ", ".join(f"{duck.quote_text(name)}, {duck.quote_name(name)}" for name in names)
     engine = duck.connect(ordered=True)
     engine.register("frame", table)
