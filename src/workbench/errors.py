@@ -32,6 +32,10 @@ class UnknownEvent(InvalidArgument):
     """A question names an event type that the data does not contain."""
 
 
+class UnknownTask(InvalidArgument):
+    """A run names a task that the pipeline does not have."""
+
+
 class InvalidFunnel(InvalidArgument):
     """A funnel has fewer than two steps, or a window that is not positive."""
 

@@ -46,10 +46,30 @@ def test_names_stand_for_schedules_and_weeks_begin_on_monday(alias, due):
     assert Cron.parsed(alias, ZONES[0]).after(at(11, 18, 13, 20)) == due
 
 
-@pytest.mark.parametrize("text", ["", "@reboot", "* * * * * *", "61 * * * *", "0 0 30 2 *", "now", "0 0 * * $(id)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "@reboot",
+        "* * * * * *",
+        "61 * * * *",
+        "0 0 30 2 *",
+        "now",
+        "0 0 * * $(id)",
+        "R 0 * * *",
+        "R/5 * * * *",
+        "H * * * *",
+        "0 r * * *",
+    ],
+)
 def test_what_is_no_schedule_is_refused(text):
     with pytest.raises(InvalidArgument, match="is no schedule"):
         Cron.parsed(text, BERLIN)
+
+
+def test_months_and_weekdays_may_be_spelt_out():
+    assert Cron.parsed("0 0 1 mar-APR Mon", ZONES[0]).after(at(11, 18, 0)).month == 3
+    assert Cron.parsed("0 0 L * *", ZONES[0]).after(at(11, 18, 0)) == at(11, 30, 0)
 
 
 def test_of_what_was_missed_for_long_the_last_thousand_count():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.conftest import ASK, tasks_of, write_events, write_notebook
-from workbench.errors import InvalidArgument, NotEnoughData, PipelineError, SourceError, StoreNotFound
+from workbench.errors import InvalidArgument, NotEnoughData, PipelineError, SourceError, StoreNotFound, UnknownTask
 from workbench.ingest.files import ingest
 from workbench.pipeline import stamps
 from workbench.pipeline.build import Kernel
@@ -157,7 +157,7 @@ def test_two_runs_do_not_build_the_same_products_at_once(project, again):
     [
         ({"source": "nowhere.jsonl"}, SourceError, "nowhere.jsonl"),
         ({"date": "tomorrow"}, InvalidArgument, "'tomorrow' is no day"),
-        ({"only": "cohort"}, PipelineError, "no task 'cohort': there are ingestion, cohorts, funnels"),
+        ({"only": "cohort"}, UnknownTask, r"no task 'cohort' \(nearest: 'cohorts'\); there are"),
         ({"mapping": 5}, InvalidArgument, "ingestion.ipynb takes str as mapping, not 5"),
     ],
 )
@@ -165,6 +165,13 @@ def test_what_cannot_be_run_is_refused_and_nothing_lost(again, options, error, w
     with pytest.raises(error, match=words):
         again(**options)
     assert tasks_of(again()) == NONE
+
+
+def test_a_mistyped_task_leaves_no_run_behind(project, again):
+    before = len(history(project))
+    with pytest.raises(UnknownTask):
+        again(only="cohort")
+    assert len(history(project)) == before
 
 
 def test_a_lake_without_events_is_answered_with_what_to_do(project):

@@ -63,6 +63,17 @@ def test_what_may_not_be_asked_is_refused(project, values, named):
         catalog.report("mine").values(values)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_is_not_finite_is_refused_as_value_and_as_default(project, number):
+    share = {"type": "float", "default": 0.5, "min": 0, "max": 1}
+    write(project, cell=f"{PARAMETERS}\nshare = 0.5", parameters={"share": share})
+    with pytest.raises(InvalidArgument, match="share must be a finite number"):
+        catalog.report("mine").values({"share": number})
+    write(project, parameters={"share": share | {"default": number}})
+    with pytest.raises(InvalidSettings, match="the default must be a finite number"):
+        catalog.load()
+
+
 def test_a_notebook_that_does_not_take_what_the_catalog_says_is_refused(project):
     write(project, cell=PARAMETERS.replace("weeks = 8\n", ""))
     with pytest.raises(InvalidArgument, match="has no parameter 'weeks'"):

@@ -50,3 +50,53 @@ def test_a_notebook_without_parameters_or_with_code_among_them_is_refused(tmp_pa
     for name, words in (("none", "declares no parameters"), ("code", "must be a literal"), ("text", "cannot be read")):
         with pytest.raises(InvalidArgument, match=words):
             parameters.declared(tmp_path / f"{name}.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ('s = "plan=pro"', ["s"]),
+        ('weeks = 8\nurl = "https://x/?a=1&b=2"', ["weeks", "url"]),
+        ("weeks = 8  # default = 8", ["weeks"]),
+        ('steps = ["utm=a", "paid"]', ["steps"]),
+        ('limit = "x >= 3"', ["limit"]),
+        ('note = "tag #1"', ["note"]),
+        ('steps = [\n    "a",  # first = a\n    "b",\n]', ["steps"]),
+        ("x: int = 3", ["x"]),
+        ("# a heading = comment\nx = 3", ["x"]),
+    ],
+)
+def test_defaults_and_comments_may_hold_equals_signs_and_hashes(tmp_path, source, names):
+    write_notebook(tmp_path / "ask.ipynb", "1", parameters=source)
+    assert list(parameters.declared(tmp_path / "ask.ipynb")) == names
+
+
+@pytest.mark.parametrize(
+    ("source", "types"),
+    [
+        ("x = None  # type: int", (int, type(None))),
+        ("x = 'Größe = 3'  # type: str", (str,)),
+        ("x: float = 3", (float, int)),
+        ("x: int | None = None", (int, type(None))),
+        ("x: list[str] = []", (list,)),
+        ("x = -1", (int,)),
+        ("x = 1  # type: something else", (int,)),
+    ],
+)
+def test_a_type_is_read_from_the_default_the_annotation_or_the_comment(tmp_path, source, types):
+    write_notebook(tmp_path / "ask.ipynb", "1", parameters=source)
+    assert parameters.declared(tmp_path / "ask.ipynb")["x"] == types
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_are_not_finite_are_refused(notebook, value):
+    with pytest.raises(InvalidArgument, match="takes finite numbers as share, not"):
+        parameters.check(notebook, {"share": value})
+    with pytest.raises(InvalidArgument, match="takes finite numbers as steps"):
+        parameters.check(notebook, {"steps": ["a", {"deep": [value]}]})
+
+
+def test_a_cell_that_is_no_python_is_named(tmp_path):
+    write_notebook(tmp_path / "ask.ipynb", "1", parameters="x = = 3")
+    with pytest.raises(InvalidArgument, match="not valid Python"):
+        parameters.declared(tmp_path / "ask.ipynb")

@@ -11,7 +11,7 @@ import yaml
 
 from workbench import config
 from workbench.cli.lakes import StoreOption  # noqa: TC001 - read at run time, for the options
-from workbench.errors import InvalidArgument
+from workbench.errors import InvalidArgument, UnknownTask
 from workbench.store.opening import resolved
 
 
@@ -51,17 +51,20 @@ def run(
         products=str(settings.products),
         reports=str(settings.reports),
     )
-    done = run_(
-        folders,
-        source=_from_here(source),
-        mapping=mapping if not mapping.endswith((".yaml", ".yml")) else _from_here(mapping) or mapping,
-        date=date,
-        force=force,
-        only=only,
-        values=dict(map(assignment, set_ or [])),
-        timezone=settings.timezone,
-        progress=Lines(sys.stdout),
-    )
+    try:
+        done = run_(
+            folders,
+            source=_from_here(source),
+            mapping=mapping if not mapping.endswith((".yaml", ".yml")) else _from_here(mapping) or mapping,
+            date=date,
+            force=force,
+            only=only,
+            values=dict(map(assignment, set_ or [])),
+            timezone=settings.timezone,
+            progress=Lines(sys.stdout),
+        )
+    except UnknownTask as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from error
     if done.detail:
         typer.secho(done.detail, fg="yellow")
     typer.echo(f"run {done.run_id} {done.status}: {done.report}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import day_abbr, month_abbr
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,9 @@ MOST: Final = 1_000
 """Due instants that are looked back at: more of them were missed by a job that runs every minute for most of a day."""
 
 _FIELDS: Final = re.compile(r"[0-9A-Za-z*/,\-]+")
+_WORDS: Final = frozenset([*(name.upper() for name in (*month_abbr[1:], *day_abbr)), "L"])
+"""What may be spelt out: croniter also takes `R` and `H`, a new random time at every look, which is never due twice."""
+
 _SHIFT: Final = timedelta(hours=3)
 """More than any clock is changed by in one night."""
 
@@ -62,6 +66,12 @@ class Cron:
                 f"{text!r} is no schedule: write the minute, hour, day, month and weekday, such as '30 7 * * 1', or one"
                 f" of {', '.join(ALIASES)}"
             )
+        for word in re.findall(r"[A-Za-z]+", " ".join(fields)):
+            if word.upper() not in _WORDS:
+                raise InvalidArgument(
+                    f"{text!r} is no schedule: {word!r} is no month (JAN to DEC), no weekday (MON to SUN), and not L"
+                    " for the last day of the month"
+                )
         cron = cls(" ".join(fields), zone)
         try:
             cron.after(datetime.now(UTC))

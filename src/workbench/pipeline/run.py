@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from workbench import config
-from workbench.errors import InvalidArgument, NotEnoughData, PipelineError
-from workbench.metrics.arguments import day
+from workbench.errors import InvalidArgument, NotEnoughData, PipelineError, UnknownTask
+from workbench.metrics.arguments import day, unknown
 from workbench.pipeline import gates, lock, stamps
 from workbench.pipeline.build import Pipeline, defaults
 from workbench.pipeline.crew import Crew
@@ -83,6 +83,7 @@ def run(  # noqa: PLR0913 - a run names all its options
 
     Raises:
         InvalidArgument: A date, a parameter or the pipeline's notebooks are not what they should be.
+        UnknownTask: The pipeline has no task named `only`; the history has no run of it.
         SourceError: There is no such source.
         PipelineError: A task failed, or another run is under way. The good tasks' products stay.
         KeyboardInterrupt: Ctrl-C; the run is in the history as cancelled.
@@ -124,6 +125,8 @@ class _Run:
         self.values = {**places, "source": source, "mapping": asked["mapping"], "version": None, "until": None}
         self.values |= _known(cast("dict[str, object]", asked["values"]), taken=self.values)
         self.pipeline = Pipeline(self.values)
+        if asked["only"] is not None and asked["only"] not in self.pipeline.names:
+            raise UnknownTask(f"the pipeline has no task {unknown(str(asked['only']), self.pipeline.names)}")
         with self._store(create=source is not None) as store:
             self.control = store.control
         self.data_version: str | None = None

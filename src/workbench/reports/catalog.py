@@ -47,6 +47,8 @@ class Parameter(BaseModel):
         """Say what is wrong with a value; empty if nothing is."""
         if not isinstance(value, _TYPES[self.type]) or (isinstance(value, bool) and self.type != "bool"):
             return f"must be of type {self.type}, not {value!r}"
+        if not parameters.is_finite(value):
+            return f"must be a finite number, not {value!r}"
         if self.choices and value not in self.choices:
             return f"must be one of {', '.join(map(repr, self.choices))}, not {value!r}"
         if isinstance(value, int | float) and self.min is not None and value < self.min:

@@ -19,6 +19,7 @@ from traitlets.config import Config
 
 from workbench import config
 from workbench.errors import InvalidArgument, WorkbenchError
+from workbench.reports.parameters import assignment
 from workbench.reports.sanitize import clean
 
 if TYPE_CHECKING:
@@ -157,15 +158,8 @@ def _shows(data: Mapping[str, object] | None) -> bool:
 
 
 def _assignments(source: str) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for statement in ast.parse(source).body:
-        match statement:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=value)
-            ):
-                found[name] = ast.literal_eval(value) if value is not None else None
-    return found
+    pairs = [pair for statement in ast.parse(source).body for pair in assignment(statement)]
+    return {name: None if value is None else ast.literal_eval(value) for name, value in pairs}
 
 
 @cache
