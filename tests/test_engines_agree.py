@@ -213,6 +213,7 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "event_volume: hours of a night": lambda bench: bench.event_volume(width="1h", since="2026-10-24", now=NOW),
     "active_minutes": lambda bench: bench.active_minutes(since="2026-10-24T21:30", until="2026-10-26", now=NOW),
     "performance: half hours": lambda bench: bench.performance(width="30m", now=NOW),
+    "performance: by event type": lambda bench: bench.performance(width="1d", by="event_type", now=NOW),
     "performance: of all time": lambda bench: bench.performance(width="36500d", now=NOW),
     "response_times": lambda bench: bench.response_times(now=NOW),
     "ai_usage": lambda bench: bench.ai_usage(tz="Europe/Berlin", now=NOW),

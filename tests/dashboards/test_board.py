@@ -123,6 +123,50 @@ def test_a_cell_of_the_risk_map_lists_its_people_with_what_moves_them(bench, sco
     assert found.rows == (("ann", "90.0%", "silence", "left alone"),)
 
 
+def asked_of(page, bench, name, **chosen):
+    tile = next(tile for tile in page.tiles if tile.name == name)
+    return Answers(page, bench).ask(tile, page.choose(page.offers(bench), chosen)).content
+
+
+def test_the_risk_map_has_times_in_their_order_and_platforms_by_their_people(bench, monkeypatch):
+    tenures = ["older", "month 2-3", "first week", "week 2-4"]
+    platforms = ["web", "telegram", "telegram", "discord"]
+    frame = pd.DataFrame(
+        {"user_id": list("abcd"), "risk_level": ["low", "low", "high", "medium"], "tenure": tenures,
+         "platform": platforms}
+    )  # fmt: skip
+    people = predictive.People(frame=frame, said="Four people.", horizon_days=28)
+    monkeypatch.setattr(predictive, "_people", lambda _: people)
+    by_time = asked_of(predictive.PAGE, bench, "risk", segment="tenure")
+    assert by_time.chart.marks[0].columns == ("first week", "week 2-4", "month 2-3", "older")
+    by_platform = asked_of(predictive.PAGE, bench, "risk", segment="platform")
+    assert by_platform.chart.marks[0].columns == ("telegram", "discord", "web")
+    assert by_platform.frame["risk_level"].unique().tolist() == ["high", "medium", "low"]
+    assert by_platform.frame["people"].sum() == 4
+
+
+def test_engagement_begins_once_a_month_is_whole(bench):
+    days = asked_of(predictive.PAGE, bench, "trend").frame["period"]
+    first = bench.active_users(window="7d").frame["period"].min()
+    assert days.min() == first + timedelta(days=29)
+
+
+def test_the_next_raid_is_that_of_the_report_of_the_same_day(bench, monkeypatch):
+    until = {}
+    monkeypatch.setattr(
+        predictive, "aside", lambda bench, ask, **options: until.update(options) or ask(bench, **options)
+    )
+    tile = asked_of(predictive.PAGE, bench, "next-raid")
+    midnight = f"{bench.last_event:%Y-%m-%d}"
+    assert until == {"until": midnight}
+    assert tile.frame.equals(bench.raid_advice(until=midnight).frame)
+
+
+def test_requests_and_ai_answers_have_lines_of_their_own(bench):
+    labels = {mark.label for mark in asked_of(machines.PAGE, bench, "times").chart.marks}
+    assert labels == {"ai interaction, median", "ai interaction, 95%", "request, median", "request, 95%"}
+
+
 def test_a_page_asks_again_when_a_filter_moves_and_the_address_follows(bench):
     page = Board(community.PAGE, bench)
     before = len(page.answers.known(community.PAGE.tiles[5], page.chosen).content.frame)

@@ -54,6 +54,27 @@ def test_a_quantile_is_the_smallest_time_that_so_many_do_not_exceed(times):
         assert row[name] == next(ms for ms in sorted(times) if sum(t <= ms for t in times) >= share * len(times) - 1e-9)
 
 
+def test_requests_and_ai_answers_are_told_apart_by_event_type():
+    slow = ({"ann": "ai_interaction:0 ai_interaction:1"}, {"properties": {"response_time_ms": 4000}})
+    quick = ({"ann": "request:0 request:1 request:2"}, {"properties": {"response_time_ms": 20}})
+    answer = performance(community(slow, quick), width="1d", by="event_type", now=NOW)
+    columns = ["segment", "requests", "timed", "p50_ms", "p95_ms"]
+    assert answer.frame[columns].to_numpy().tolist() == [
+        ["ai_interaction", 2, 2, 4000, 4000],
+        ["request", 3, 3, 20, 20],
+    ]
+    assert {mark.label: mark.y for mark in answer.chart().marks} == {
+        "ai interaction, median": (4.0,), "ai interaction, 95%": (4.0,),
+        "request, median": (0.02,), "request, 95%": (0.02,),
+    }  # fmt: skip
+    assert "5 requests" in answer.reading()
+
+
+def test_a_breakdown_that_is_not_offered_is_refused():
+    with pytest.raises(InvalidArgument, match="by is 'event_type' or None, not 'platform'"):
+        performance(store_of({}).snapshot(), by="platform")
+
+
 def test_windows_without_a_request_have_no_row():
     frame = performance(store_of({"ann": "request:0 request:1 request:9"}).snapshot(), width="5m", now=NOW).frame
     assert frame["start"].dt.strftime("%H:%M").tolist() == ["00:00", "00:05"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from threading import Event
 
 from papermill.iorw import local_file_io_cwd, papermill_io
@@ -31,17 +32,41 @@ class TwoAtOnce:
                 assert self.first_has_ended.wait(60)
 
 
-def test_notebooks_that_run_at_once_leave_no_folder_behind_for_those_of_another_project(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    before = papermill_io.get_handler("local")._cwd
-    crew = Crew(
-        TwoAtOnce.names,
+def crew_of(names, *, most):
+    return Crew(
+        names,
         reason=lambda pipeline, name: "asked for",
         begun=lambda name: None,
         ended=lambda task: None,
         tick=lambda tasks: None,
-        most=2,
+        most=most,
     )
+
+
+def test_notebooks_that_run_at_once_leave_no_folder_behind_for_those_of_another_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = papermill_io.get_handler("local")._cwd
+    crew = crew_of(TwoAtOnce.names, most=2)
     crew.work(TwoAtOnce(), TwoAtOnce.names)
     assert {task.status for task in crew.states.values()} == {"succeeded"}
     assert papermill_io.get_handler("local")._cwd == before
+
+
+class Slow:
+    """Two notebooks of a fifth of a second."""
+
+    names = ("first", "second")
+
+    def upstream(self, name):
+        return frozenset()
+
+    def build(self, name):
+        time.sleep(0.2)
+
+
+def test_the_time_of_a_task_does_not_count_how_long_it_waited_for_a_processor():
+    crew = crew_of(Slow.names, most=1)
+    begin = time.monotonic()
+    crew.work(Slow(), Slow.names)
+    total = time.monotonic() - begin
+    assert sum(task.seconds for task in crew.states.values()) <= total

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 import pandas as pd
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from workbench.store.base import Engine, Snapshot
 
+By: TypeAlias = Literal["event_type"]
+
 QUANTILES: Final = {"p50_ms": 500, "p95_ms": 950, "p99_ms": 990}
 """Columns of response times, and the quantile that each is, in thousandths."""
 
@@ -40,6 +43,7 @@ class PerformanceDefinition(SpanDefinition):
     question: ClassVar[str] = "performance"
     width: timedelta
     event_types: tuple[str, ...] = ASKED
+    by: By | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +52,8 @@ class Performance(Answer):
 
     `frame` has one row per window with a request: `start`, `requests`, `errors` (an `error` was told, or a `status`
     of 429 or from 500 on), `error_rate` (of `requests`) with its interval `ci_low`, `ci_high`, `timed` (requests that
-    say how long they took), and of those `p50_ms`, `p95_ms`, `p99_ms`: measured times, NaN where there is none.
+    say how long they took), and of those `p50_ms`, `p95_ms`, `p99_ms`: measured times, NaN where there is none. Broken
+    down, `segment` comes first.
     """
 
     definition: PerformanceDefinition
@@ -66,6 +71,7 @@ def performance(
     snapshot: Snapshot,
     *,
     width: str | timedelta = "1h",
+    by: By | None = None,
     since: str | date | None = None,
     until: str | date | None = None,
     now: str | date | None = None,
@@ -77,13 +83,14 @@ def performance(
         snapshot: The events.
         width: Of a window, in whole seconds; windows are counted from 1970 on, so those of an hour begin on the hour
             in UTC.
+        by: `event_type` tells requests and AI interactions apart, which take seconds of another kind.
         since: Start, inclusive; naive times are in `tz`.
         until: End, exclusive.
         now: When the question is asked: later events are not seen. The present if not given.
         tz: Time zone of naive times, and of the chart.
 
     Raises:
-        InvalidArgument: A width, a time or a zone cannot be used.
+        InvalidArgument: A width, a breakdown, a time or a zone cannot be used.
 
     >>> from workbench.testing import store_of
     >>> failing = store_of({"ann": "request:0 request:1"}, properties={"status": 503, "response_time_ms": 80})
@@ -92,13 +99,16 @@ def performance(
     """
     span = arguments.span(since, until, now, tz=tz)
     length = window(width)
+    if by not in (None, "event_type"):
+        raise InvalidArgument(f"by is 'event_type' or None, not {by!r}")
     definition = PerformanceDefinition(
-        width=length, since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people
+        width=length, by=by, since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people
     )
     say, matches = words(snapshot.engine), _MATCHES[snapshot.engine]
     texts = {what: say.property(f"${what}_key") for what in _PROPERTIES}
     sql = queries.filled(
         queries.text("performance", snapshot.engine),
+        segment=by or "''",
         micros=say.micros("occurred_at"),
         asked=say.one_of("event_type", "$asked"),
         no_error=say.one_of("error", "$no_error"),
@@ -118,6 +128,8 @@ def performance(
         **span.entries(),
     }
     counted = snapshot.query(sql, params).to_pandas()
+    if by is None:
+        counted = counted.drop(columns="segment")
     return Performance(frame=finished(counted), sql=sql, definition=definition, data_version=snapshot.data_version)
 
 
@@ -134,11 +146,16 @@ def window(width: str | timedelta) -> timedelta:
 
 
 def finished(counted: pd.DataFrame) -> pd.DataFrame:
-    """Make a frame of counts: `start` (microseconds since 1970), `requests`, `errors`, `timed`, and the quantiles."""
+    """Make a frame of counts: `start` (microseconds since 1970), `requests`, `errors`, `timed`, and the quantiles.
+
+    A column `segment` stays where there is one.
+    """
     requests, errors = counted["requests"].astype("int64"), counted["errors"].astype("int64")
     low, high = intervals.wilson(errors, requests)
+    segments = {"segment": counted["segment"].astype("str")} if "segment" in counted else {}
     return pd.DataFrame(
         {
+            **segments,
             "start": instants(counted["start"]),
             "requests": requests,
             "errors": errors,
@@ -157,17 +174,26 @@ def instants(micros: pd.Series[Any]) -> pd.Series[pd.Timestamp]:
 
 
 def times(frame: pd.DataFrame, asked: SpanDefinition) -> Chart:
-    """Draw response times over time."""
-    x = tuple(drawn(frame["start"], asked.tz))
-    marks = tuple(
-        Line(x=x, y=tuple(None if ms != ms else float(ms) / 1000 for ms in frame[name]), label=label)  # noqa: PLR0124
-        for name, label in (("p50_ms", "median"), ("p95_ms", "95%"), ("p99_ms", "99%"))
-    )
+    """Draw response times over time: median, 95% and 99%; with segments, median and 95% of each."""
+    if "segment" in frame:
+        marks = tuple(
+            _line(rows, asked, name, f"{str(segment).replace('_', ' ')}, {label}")
+            for segment, rows in frame.groupby("segment")
+            for name, label in (("p50_ms", "median"), ("p95_ms", "95%"))
+        )
+    else:
+        labels = {"p50_ms": "median", "p95_ms": "95%", "p99_ms": "99%"}
+        marks = tuple(_line(frame, asked, name, label) for name, label in labels.items())
     known = frame["timed"].sum() > 0
     return Chart(
         title="Response times", y_label="time to answer", x_scale="time", y_format="seconds",
         marks=marks if known else (), note=note(asked),
     )  # fmt: skip
+
+
+def _line(rows: pd.DataFrame, asked: SpanDefinition, column: str, label: str) -> Line:
+    seconds = tuple(None if math.isnan(ms) else float(ms) / 1000 for ms in rows[column])
+    return Line(x=tuple(drawn(rows["start"], asked.tz)), y=seconds, label=label)
 
 
 def told(frame: pd.DataFrame, width: str) -> str:

@@ -82,12 +82,16 @@ class Crew:
                 self._set(name, "not run", "something that it builds on failed")
             elif why := self._reason(pipeline, name):
                 self._begun(name)
-                self._started[name] = time.monotonic()
                 self._set(name, "running", why)
-                busy[pool.submit(pipeline.build, name)] = name
+                busy[pool.submit(self._build, pipeline, name)] = name
             else:
                 self._settle(name, "skipped", "nothing changed")
         return sum(state.status in SETTLED for state in self.states.values()) > before
+
+    def _build(self, pipeline: Pipeline, name: str) -> None:
+        """Build a task; its time counts from here, not from when it began to wait for a free processor."""
+        self._started[name] = time.monotonic()
+        pipeline.build(name)
 
     def _collect(self, busy: dict[Future[None], str]) -> None:
         """Wait a moment for running tasks, and settle those that have ended."""

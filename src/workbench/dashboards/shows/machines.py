@@ -39,14 +39,16 @@ def _slowest(view: View) -> Content:
     p95 = {row["event_type"]: row for row in found.to_dict("records")}
     if not p95:
         return Number(title="95% answered within", value=None, note="nothing says how long it took")
-    first = p95.get("request") or next(iter(p95.values()))
+    kind = "request" if "request" in p95 else next(iter(p95))
+    first = p95[kind]
     others = [
         f"{name.replace('_', ' ')} {duration(row['p95_ms'] / 1000)}" for name, row in p95.items() if row is not first
     ]
     note = ", ".join(others)
-    daily = view.ask(Bench.performance, width="1d").frame["p95_ms"]
+    daily = view.ask(Bench.performance, width="1d", by="event_type").frame
+    past = daily.loc[daily["segment"] == kind, "p95_ms"].dropna()
     return Number(title="95% answered within", value=first["p95_ms"] / 1000, form="seconds", note=note,
-                  past=tuple(map(float, daily / 1000)))  # fmt: skip
+                  past=tuple(map(float, past / 1000)))  # fmt: skip
 
 
 def error_rate(view: View, title: str, *, of: str = "") -> Number:
@@ -207,7 +209,12 @@ PAGE: Final = Page(
             tiles=(
                 Tile(name="histogram", title="How long answers take", asks=_histogram, span=2),
                 Tile(name="percentiles", title="So many are answered within", asks=_percentiles),
-                Tile(name="times", title="Response times", asks=shows(Bench.performance, width="1d"), span=2),
+                Tile(
+                    name="times",
+                    title="Response times",
+                    asks=shows(Bench.performance, width="1d", by="event_type"),
+                    span=2,
+                ),
                 Tile(name="tokens", title="Tokens", asks=_tokens),
                 Tile(name="cost-per-day", title="Cost per day", asks=_cost_chart),
                 Tile(

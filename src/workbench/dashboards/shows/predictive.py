@@ -33,9 +33,11 @@ AGAIN_SECONDS: Final = 60.0
 SHOWN: Final = 10
 DRIVERS: Final = 3
 COHORTS: Final = 6
+MONTH_DAYS: Final = 30
 TRIANGLE: Final = timedelta(weeks=12)
 _RAISES, _LOWERS = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
 _WEEKS: Final = ((1, "first week"), (4, "week 2-4"), (13, "month 2-3"))
+_OLDER: Final = "older"
 _SPENDING: Final = (0.0, 1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
 
 
@@ -78,7 +80,7 @@ def people_of(bench: Bench) -> People:
     profiles = bench.profiles(now=found.definition.cutoff).frame.set_index("user_id")
     frame = found.frame.set_index("user_id")
     days = (pd.Timestamp(found.definition.cutoff) - profiles["first_seen"]).dt.days.reindex(frame.index)
-    weeks = [next((name for most, name in _WEEKS if day < 7 * most), "older") for day in days]
+    weeks = [next((name for most, name in _WEEKS if day < 7 * most), _OLDER) for day in days]
     frame = frame.assign(
         platform=profiles["main_platform"].reindex(frame.index).fillna("(none)"), tenure=weeks,
         drivers=_drivers(bench, frame.index, found.definition.cutoff),
@@ -162,8 +164,10 @@ def _worth(_: View, people: People) -> Content:
 
 def _risk_map(view: View, people: People) -> Content:
     by = view.chosen["segment"]
-    counts = people.frame.groupby(["risk_level", by])["user_id"].count()
-    segments = tuple(sorted(people.frame[by].unique()))
+    segments = _ordered(people.frame[by])
+    counts = people.frame.groupby(["risk_level", by])["user_id"].count().reindex(
+        pd.MultiIndex.from_product([LEVELS, segments], names=["risk_level", by]), fill_value=0
+    )  # fmt: skip
     values = tuple(tuple(float(counts.get((level, name), 0)) for name in segments) for level in LEVELS)
     chart = Chart(
         title="Churn risk by level and segment", x_label=by,
@@ -176,6 +180,15 @@ def _risk_map(view: View, people: People) -> Content:
         return table(people, level=str(click.row), by=by, segment=str(click.x))
 
     return Drawing(chart=chart, frame=frame, said=people.said, behind=behind)
+
+
+def _ordered(names: pd.Series[str]) -> tuple[str, ...]:
+    """Return times since people joined in the order of time, and platforms by how many people each has."""
+    tenures = [*(name for _, name in _WEEKS), _OLDER]
+    if set(names) <= set(tenures):
+        return tuple(name for name in tenures if name in set(names))
+    counts = names.value_counts()
+    return tuple(sorted(counts.index, key=lambda name: (-counts[name], name)))
 
 
 def table(people: People, *, level: str, by: str, segment: str) -> Rows:
@@ -237,9 +250,9 @@ class Advice:
     said: str
 
 
-def advice_of(bench: Bench) -> Advice:
-    """Recommend how to set up the next raid: for a process of its own."""
-    found = bench.raid_advice()
+def advice_of(bench: Bench, *, until: str) -> Advice:
+    """Recommend how to set up the next raid as of a midnight, as the pipeline does: for a process of its own."""
+    found = bench.raid_advice(until=until)
     return Advice(found.frame, str(found.told.get("optimal_start_time") or ""), found.reading())
 
 
@@ -253,7 +266,7 @@ _PARAMETERS: Final = {
 
 
 def _raids(view: View) -> Content:
-    found = aside(view.asked, advice_of)
+    found = aside(view.asked, advice_of, until=_last_midnight(view))
     rows = tuple(
         (_PARAMETERS.get(name, name.replace("_", " ")), _value(name, row["value"]),
          f"{_value(name, row['low'])} - {_value(name, row['high'])}" if row["low"] == row["low"] else str(row["note"]))
@@ -303,7 +316,9 @@ def _trend(view: View) -> Content:
     days = week.frame.set_index("period")["users"].to_frame("week").join(
         month.frame.set_index("period")["users"].rename("month"), how="inner"
     )  # fmt: skip
-    days = days[days["month"] > 0].tail(180).reset_index()
+    # Before there are thirty days of events, a week is a larger share of what there is of a month.
+    whole = days.index >= days.index.min() + timedelta(days=MONTH_DAYS - 1)
+    days = days[whole & (days["month"] > 0)].tail(180).reset_index()
     days["share"] = days["week"] / days["month"]
     x = tuple(datetime.combine(day, datetime.min.time()) for day in days["period"])
     line = Line(x=x, y=tuple(map(float, days["share"])))
