@@ -18,6 +18,7 @@ BENCHES = (
     "models",
     "dashboards",
     "schedule",
+    "house",
 )
 
 
