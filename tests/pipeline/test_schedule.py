@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pipeline.test_child import SOURCE
+from tests.reports import hostile
 from workbench.config import Settings
 from workbench.errors import PipelineError
 from workbench.pipeline import child, schedule
@@ -106,7 +107,7 @@ def world(tmp_path, monkeypatch):
     yield made
     for each in made.daemons:
         each._interrupt()
-        each._notices.shutdown()
+        each._outbox.close()
 
 
 def told(what, name="tidy", **more):
@@ -282,3 +283,31 @@ def test_the_command_ends_by_a_signal_and_leaves_no_process(tmp_path):
     daemon.communicate(timeout=30)
     assert daemon.returncode == 0
     assert schedule.is_alive(tmp_path / "data/lake/control.db") is False
+
+
+JOBS = """
+notify: ["http://127.0.0.1:{port}/hook"]
+jobs:
+  broken: {{kind: run, schedule: "@monthly", retries: 0, options: {{source: no-such-file.jsonl}}}}
+"""
+
+
+def test_a_notice_that_hangs_keeps_no_daemon_from_ending(tmp_path):
+    (tmp_path / "workbench.yaml").write_text("delivery: {timeout_seconds: 300, private_hosts: [127.0.0.1]}")
+    command, connected = [sys.executable, "-m", "workbench", "schedule"], threading.Event()
+
+    def noted(connection, stop, heard):
+        connected.set()
+        hostile.dripping(b"HTTP/1.1 2")(connection, stop, heard)
+
+    with hostile.server(noted) as (port, _):
+        (tmp_path / "schedule.yaml").write_text(JOBS.format(port=port))
+        subprocess.run([*command, "list"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, "now", "broken"], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as daemon:
+            in_time = connected.wait(180)  # a command takes its time to start where others are at work
+            began = time.monotonic()
+            daemon.send_signal(signal.SIGTERM)
+            said, _ = daemon.communicate(timeout=60)
+    assert (in_time, daemon.returncode, time.monotonic() - began < 10) == (True, 0, True)
+    assert "1 notices were not sent" in said

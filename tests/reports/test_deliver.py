@@ -182,3 +182,42 @@ def test_files_go_to_s3(tmp_path, monkeypatch):
     finally:
         s3fs.S3FileSystem.clear_instance_cache()
         server.stop()
+
+
+def test_slack_takes_what_comes_from_events_for_text(hook, tmp_path):
+    url, told = hook
+    text = "<!channel> <https://evil.example|here> R&D, *bold* first_message _x_ @here > quote"
+    message = Message(subject="*<!here>* & co", text=text)
+    send(message, [f"slack:{url}/s"], settings(private_hosts=("127.0.0.1",)))
+    [(_, content)] = told
+    subject, said = content["text"].split("\n")
+    assert subject == "**\u200b&lt;!here&gt;* &amp; co*"
+    assert said == (
+        "&lt;!channel&gt; &lt;https://evil.example|here&gt; R&amp;D, *\u200bbold* first_message _\u200bx_ "
+        "@\u200bhere &gt; quote"
+    )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://[x/",
+        "https://a..b/",
+        "https://a:99999/",
+        "slack:https://[1::2/x",
+        "https://a\\b/",
+        "mailto:=?utf-8?q?=0A?=@x.org",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_before_anything_is_sent(address):
+    with pytest.raises(InvalidArgument, match="is no address"):
+        deliver.check(address)
+    [done] = send(Message(subject="a", text="b"), [address], settings())
+    assert done.status == "failed"
+
+
+def test_an_encoded_word_in_a_title_fails_one_delivery_and_smuggles_nothing(sink, tmp_path):
+    smuggled = Message(subject="=?utf-8?q?x=0ABcc:_eve@example.com?=", text="b")
+    [mailed, kept] = send(smuggled, ["mailto:ann@example.com", f"folder:{tmp_path}/o"], settings(smtp_port=sink.port))
+    assert (mailed.status, kept.status, sink.letters) == ("failed", "delivered", [])
+    assert "control character" in mailed.detail

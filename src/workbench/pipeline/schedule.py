@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,7 +102,7 @@ class Daemon:
         self._most = at_once or schedule.at_once
         self._running: dict[str, Child] = {}  # by job, of which one runs at a time
         self._stopping = threading.Event()
-        self._notices = ThreadPoolExecutor(1, "workbench-notices")  # a mail server may let one wait
+        self._outbox = notices.Outbox(settings, told=told)
 
     def stop(self) -> None:
         """End soon; what runs is interrupted and queued again for the next daemon. Safe in a signal handler."""
@@ -121,9 +120,10 @@ class Daemon:
                 self.tick()
                 while not self._stopping.wait(TICK_SECONDS) and not (once and self._is_idle()):
                     self.tick(deciding=not once)
+                self._outbox.settle(self._stopping)
             finally:
                 self._interrupt()
-                self._notices.shutdown(wait=True)
+                self._outbox.close()
 
     def recover(self) -> None:
         """End what a daemon that was killed left running, and queue it again; what runs by hand goes on."""
@@ -227,7 +227,7 @@ class Daemon:
     def _notify(self, job: Job, run: JobRun) -> None:
         to = list(dict.fromkeys([*job.notify, *self.schedule.notify]))
         if to:
-            self._notices.submit(notices.failed, run, to, self._settings, told=self._told)
+            self._outbox.add(run, to)
 
     def _cancel(self) -> None:
         """Stop what somebody asked to stop."""

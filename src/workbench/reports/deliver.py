@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench import config
 from workbench.errors import DeliveryError, InvalidArgument
-from workbench.reports import mail, webhook
+from workbench.reports import mail, slack, webhook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from workbench.config import Settings
 
 _KINDS: Final = "mailto:ann@example.com, https://…, slack:https://…, folder:path, s3://bucket/folder"
-_MAIL: Final = re.compile(r"mailto:[^\s@,;:<>\"\\]+@[A-Za-z0-9.-]+")
+_MAIL: Final = re.compile(r"mailto:(?!.*=\?)[^\s@,;:<>\"\\]+@[A-Za-z0-9.-]+")
 _HOOK: Final = re.compile(r"(slack:)?https?://[^\s/@]+(/\S*)?")
+_MOST_SLACK: Final = 3_000
 _BUCKET: Final = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9.-]{1,62}(/\S*)?")
 
 
@@ -63,6 +64,11 @@ def check(address: str) -> str:
     folder = address.startswith("folder:") and address.removeprefix("folder:").strip()
     if not address.isprintable() or not (folder or any(kind.fullmatch(address) for kind in (_MAIL, _HOOK, _BUCKET))):
         raise InvalidArgument(f"{shown(address)!r} is no address: there are {_KINDS}")
+    if _HOOK.fullmatch(address):
+        try:
+            webhook.target(address.removeprefix("slack:"))
+        except DeliveryError as error:
+            raise InvalidArgument(f"{shown(address)!r} is no address: {error}") from error
     return address
 
 
@@ -116,8 +122,8 @@ def _by_mail(message: Message, address: str, settings: Settings) -> str:
 
 
 def _by_slack(message: Message, address: str, settings: Settings) -> str:
-    text = f"*{message.subject}*\n{message.text}"
-    webhook.post(address.removeprefix("slack:"), {"text": text[:3_000]}, settings.delivery)
+    subject, text = slack.escaped(message.subject), slack.escaped(message.text[:_MOST_SLACK])
+    webhook.post(address.removeprefix("slack:"), {"text": f"*{subject}*\n{text}"}, settings.delivery)
     return ""
 
 
