@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -84,6 +86,7 @@ class DashboardSettings(BaseModel):
     refresh_seconds: float = Field(default=5.0, ge=1)
     cache_seconds: float = Field(default=60.0, ge=0)
     visitors: int = Field(default=8, ge=1, le=1000)
+    kernels_per_browser: int = Field(default=6, ge=1, le=1000)
     warm: int = Field(default=1, ge=0, le=20)
     idle_seconds: int = Field(default=60, ge=10)
     token: SecretStr | None = Field(default=None, min_length=16)
@@ -321,6 +324,19 @@ def store_of_children(where: str) -> Iterator[None]:
         os.environ.pop(_STORE)
         if before is not None:
             os.environ[_STORE] = before
+
+
+def exposed(file: str | Path) -> str | None:
+    """Say that others than its owner can read or replace the file of a key, and what to type; `None` if not."""
+    if os.name != "posix":  # elsewhere these bits say nothing
+        return None
+    try:
+        mode = stat.S_IMODE(Path(file).stat().st_mode)
+    except FileNotFoundError:
+        return None  # whoever reads it says so
+    if not mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return None
+    return f"{file} is a key and open to others (mode {mode:04o}): chmod 600 {shlex.quote(str(file))}"
 
 
 def masked(text: str, settings: Settings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import workbench as wb
@@ -25,6 +26,14 @@ IN_A_BROWSER = [
 def launched(play, *more):
     """Start the browser; `more` are options of its own."""
     return play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *more])
+
+
+def small(folder):
+    """Write a dashboard that opens as fast as a kernel starts; return its folder."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("6 * 7")])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, folder / "main.ipynb")
+    return folder
 
 
 def community(folder, *, users, days, settings=None):

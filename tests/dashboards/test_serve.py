@@ -9,9 +9,11 @@ import urllib.request
 from contextlib import contextmanager
 from urllib.parse import urljoin, urlsplit
 
+import psutil
 import pytest
 
-from tests.dashboards.browsers import NOTEBOOKS
+from tests.dashboards.browsers import NOTEBOOKS, small
+from workbench.dashboards import serve as serve_module
 from workbench.dashboards.serve import ServerError, running
 from workbench.errors import InvalidArgument
 
@@ -95,8 +97,8 @@ serve(Path(sys.argv[1]), port=0, announce=lambda line: print(line, flush=True))
 
 
 @contextmanager
-def served(hangup="SIG_DFL"):
-    command = [sys.executable, "-c", SERVE, str(NOTEBOOKS), hangup]
+def served(hangup="SIG_DFL", notebooks=NOTEBOOKS):
+    command = [sys.executable, "-c", SERVE, str(notebooks), hangup]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process, process.stdout.readline().split()[1]
@@ -119,3 +121,30 @@ def test_whatever_ends_it_ends_voila_too(number):
         assert process.wait(30) == 0
     with pytest.raises(urllib.error.URLError, match="refused"):
         answer(url)
+
+
+def test_killed_it_leaves_neither_voila_nor_kernels(tmp_path):
+    with served(notebooks=small(tmp_path)) as (process, url):
+        assert answer(url)[0] == 200  # a kernel for this page, and five that wait or start
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) > 1
+        process.kill()
+    assert psutil.wait_procs(family, timeout=30)[1] == []
+    with socket.create_server(("127.0.0.1", urlsplit(url).port)):
+        pass
+
+
+def test_a_weak_token_is_named_at_the_start(monkeypatch, tmp_path):
+    lines = []
+
+    @contextmanager
+    def started(*_, **__):
+        yield "http://127.0.0.1:1", subprocess.Popen(["true"])
+
+    monkeypatch.setattr(serve_module, "running", started)
+    for token, warned in (("passwordpassword", True), ("929da734a61075c7184ea94efec5e210", False)):
+        monkeypatch.setenv("WORKBENCH_DASHBOARDS__TOKEN", token)
+        lines.clear()
+        serve_module.serve(tmp_path, announce=lines.append)
+        assert any("`dashboards.token` is weak" in line for line in lines) is warned
+        assert token not in "".join(lines)

@@ -1,5 +1,7 @@
 import json
+import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import ModelError
+from workbench.models.aliases import AliasError
 from workbench.models.registry import About, Registry
 from workbench.models.shelf import Folder
 from workbench.testing import START
@@ -239,3 +242,126 @@ def test_models_of_two_processes_share_one_key(tmp_path):
     other.publish("churn", Counter(2), about=about(1), alias="champion")
     assert one.load(Counter, "churn")[0].number == 2
     assert not list(Path(tmp_path).glob(".*key*"))
+
+
+SPOILT = {
+    "cut": lambda content: content[: len(content) // 2],
+    "empty": lambda _: b"",
+    "edited": lambda content: content.replace(b"by hand", b"by eve!"),
+    "noise": lambda _: bytes(range(256)),
+}
+
+
+def literally(registry, error):
+    """Type what an error says, as far as it is a command of models."""
+    _, action, name, version = re.search(r"workbench (models) (promote) (\S+) (\S+)$", str(error)).groups()
+    registry.intact(name, version)
+    getattr(registry, action)(name, version, why="as the error says")
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_a_spoilt_alias_is_mended_by_what_its_error_says(registry, spoil):
+    registry.publish("churn", Counter(1), about=about(0), alias="champion")
+    newest = registry.publish("churn", Counter(2), about=about(1)).version
+    registry.promote("churn", newest, why="by hand")
+    file = home(registry) / "champion.json"
+    file.write_bytes(spoil(file.read_bytes()))
+    for ask in (registry.resolve, registry.turns, registry.rollback, lambda name: registry.serving(Counter, name)):
+        with pytest.raises(AliasError) as error:
+            ask("churn")
+    assert registry.overview()["refused"].tolist() == [str(error.value)]
+    literally(registry, error.value)
+    assert registry.load(Counter, "churn")[0].number == 2
+    assert [turn.version for turn in registry.turns("churn")] == [newest]
+    assert "the alias was not what was written last" in registry.turns("churn")[0].why
+
+
+def test_the_error_names_a_version_that_can_serve(registry):
+    good, bad = (registry.publish("churn", Counter(n), about=about(n), alias="champion").version for n in range(2))
+    (home(registry) / bad / "number.txt").write_text("7")
+    (home(registry) / "champion.json").write_bytes(b"")
+    with pytest.raises(AliasError, match=f"workbench models promote churn {good}$") as error:
+        registry.resolve("churn")
+    literally(registry, error.value)
+    assert registry.load(Counter, "churn")[0].number == 0
+
+
+def test_an_older_alias_that_is_put_back_is_noticed_and_mended_by_what_is_said(registry):
+    file, contents = home(registry) / "champion.json", []
+    for number in range(3):
+        registry.publish("churn", Counter(number), about=about(number), alias="champion")
+        contents.append(file.read_bytes())
+    for older in contents[:2]:
+        file.write_bytes(older)
+        for ask in (registry.resolve, registry.rollback, lambda name: registry.serving(Counter, name)):
+            with pytest.raises(AliasError, match="is older than one that was used here") as error:
+                ask("churn")
+    with pytest.raises(AliasError, match="is older"):
+        Registry(registry.shelf.root).resolve("churn")  # another process of this machine
+    literally(registry, error.value)
+    assert registry.load(Counter, "churn")[0].number == 2
+    file.write_bytes(contents[2])  # once the newest, now an older one
+    with pytest.raises(AliasError, match="is older"):
+        registry.resolve("churn")
+
+
+def test_a_rollback_is_no_alias_that_was_put_back(registry):
+    versions = [registry.publish("churn", Counter(n), about=about(n), alias="champion").version for n in range(2)]
+    before = (home(registry) / "champion.json").read_bytes()
+    registry.rollback("churn")
+    assert Registry(registry.shelf.root).resolve("churn") == versions[0]
+    (home(registry) / "champion.json").write_bytes(before)
+    with pytest.raises(AliasError, match="is older"):
+        registry.resolve("churn")
+
+
+def test_an_alias_that_was_taken_away_is_noticed_but_not_that_all_models_were(registry):
+    registry.publish("churn", Counter(1), about=about(0), alias="champion")
+    (home(registry) / "champion.json").unlink()
+    with pytest.raises(AliasError, match="is gone; let a version serve") as error:
+        registry.turns("churn")
+    literally(registry, error.value)
+    assert registry.load(Counter, "churn")[0].number == 1
+    shutil.rmtree(home(registry))
+    assert registry.turns("churn") == []
+    registry.publish("churn", Counter(2), about=about(1), alias="champion")
+    assert registry.load(Counter, "churn")[0].number == 2
+
+
+def test_an_alias_of_before_there_were_numbers_is_read_until_a_newer_one_was(registry):
+    version = registry.publish("churn", Counter(1), about=about(0)).version
+    turns = json.dumps([{"version": version, "at": "2026-01-01T00:00:00+00:00", "why": ""}]).encode()
+    old = registry.signer.sign("champion of churn", turns).encode() + b"\n" + turns
+    (home(registry) / "champion.json").write_bytes(old)
+    assert registry.resolve("churn") == version
+    registry.publish("churn", Counter(2), about=about(1), alias="champion")
+    (home(registry) / "champion.json").write_bytes(old)
+    with pytest.raises(AliasError, match="is older"):
+        registry.resolve("churn")
+
+
+def test_processes_that_promote_at_once_raise_no_false_alarm(registry):
+    versions = [registry.publish("churn", Counter(n), about=about(n), alias="champion").version for n in range(2)]
+
+    def work(number):
+        own = Registry(registry.shelf.root)
+        for turn in range(20):
+            own.promote("churn", versions[(number + turn) % 2])
+            own.resolve("churn")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+
+
+def test_where_nothing_can_be_kept_beside_the_key_aliases_are_verified_all_the_same(registry, caplog):
+    registry.publish("churn", Counter(0), about=about(0), alias="champion")
+    folder = registry.signer.path.with_name("models.key.aliases")
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    with pytest.raises(ModelError, match="cannot read"):
+        registry.resolve("churn")
+    folder.unlink()
+    (folder.parent / "gone").symlink_to("/proc/none")
+    folder.symlink_to("/proc/none")
+    assert registry.load(Counter, "churn")[0].number == 0
+    assert "will not be noticed" in caplog.text

@@ -14,6 +14,7 @@ from workbench.cli.lakes import StoreOption, open_place
 from workbench.cli.live import health_lines
 from workbench.cli.send import send_community
 from workbench.cli.show import columns
+from workbench.dashboards import token_strength
 from workbench.errors import InvalidArgument, SourceError, StoreCorrupt
 from workbench.metrics.arguments import day
 from workbench.store.lake import LakeStore
@@ -263,3 +264,6 @@ def show_config() -> None:
     told = {name: config.masked(str(getattr(settings, name)), settings) for name in fields}
     rows = [(name, told[name], field.description or "") for name, field in fields.items()]
     typer.echo(columns(("setting", "value", "meaning"), rows))
+    token = settings.dashboards.token
+    if token is not None and (weak := token_strength.warning(token.get_secret_value())):
+        typer.secho(f"warning: {weak}", fg="yellow", err=True)

@@ -8,7 +8,7 @@ import typer
 
 from workbench.cli.lakes import StoreOption, open_place
 from workbench.cli.show import columns
-from workbench.errors import GateFailed, InvalidArgument
+from workbench.errors import GateFailed, InvalidArgument, ModelError
 
 if TYPE_CHECKING:
     from workbench.bench import Bench
@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 
 @models.command("list", epilog="Example: workbench models list")
 def list_models() -> None:
-    """List every version of every model, the newest last; `*` serves, `+` is the challenger."""
+    """List every version of every model, the newest last; `*` serves, `+` is the challenger, `!` needs you."""
     registry = _bench(None).registry()
     rows = [_row(registry, name, version) for name in registry.names() for version in registry.versions(name)]
     if not rows:
@@ -39,9 +39,10 @@ def list_models() -> None:
 
 
 def _row(registry: Registry, name: str, version: str) -> tuple[str, ...]:
-    from workbench.errors import ModelError  # noqa: PLC0415
-
-    serves, tried = (registry.turns(name, alias) for alias in ("champion", "challenger"))
+    try:
+        serves, tried = (registry.turns(name, alias) for alias in ("champion", "challenger"))
+    except ModelError as error:
+        return "!", name, version, "REFUSED", "", str(error), ""
     mark = "*" if serves and serves[-1].version == version else "+" if tried and tried[-1].version == version else ""
     try:
         manifest = registry.manifest(name, version)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from workbench import spreadsheet
 from workbench.charts import live
 from workbench.charts.clicks import Clicks
 from workbench.charts.formats import number
@@ -175,7 +176,7 @@ class Board:
         """Write the data of a tile as CSV; nothing for a tile that there is not."""
         tile = next((tile for tile in self.page.tiles if tile.name == name), None)
         known = self.answers.known(tile, self.chosen) if tile else None
-        return known.content.frame.to_csv(index=False) if known else ""
+        return spreadsheet.text_of(known.content.frame) if known else ""
 
     async def refresh(self) -> None:
         """Begin to ask what is due, when it is time to look for news; called every second while somebody looks."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+from jupyter_core.utils import ensure_async
 from jupyter_server.base.call_context import CallContext
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 
@@ -21,6 +22,8 @@ class Kernels(AsyncMappingKernelManager):
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - as Jupyter makes it
         self._ahead: set[str] = set()
         self._starting: Counter[bool] = Counter()
+        self._starting_for: Counter[str] = Counter()
+        self._opened_by: dict[str, str] = {}
         super().__init__(**given)  # type: ignore[no-untyped-call]
 
     async def start_kernel(self, **given: Any) -> str:  # type: ignore[override] # noqa: ANN401 - as Voilà calls it
@@ -28,17 +31,33 @@ class Kernels(AsyncMappingKernelManager):
         environment = FRUGAL | dict(given.get("env") or {})
         ahead = environment.get(_READY) == "True"
         environment.pop(SECRET, None)
-        handler = CallContext.get(CallContext.JUPYTER_HANDLER)
-        if handler is not None and not ahead:
-            handler.workbench_placed = True  # from here on the kernel is counted, no longer who waits for it
+        username = "" if ahead else _placed()
         self._starting[ahead] += 1
+        self._starting_for[username] += 1
         try:
             kernel_id: str = await super().start_kernel(**given | {"env": environment})
         finally:
             self._starting[ahead] -= 1
+            self._starting_for[username] -= 1
         if ahead:
             self._ahead.add(kernel_id)
+        else:
+            self._opened_by[kernel_id] = username
         return kernel_id
+
+    def claim(self, kernel_id: str) -> None:
+        """Note that the visitor who is being served takes a kernel that waited ready."""
+        self._opened_by[kernel_id] = _placed()
+
+    def count_of(self, username: str) -> int:
+        """Count the kernels of one browser, those included that are starting."""
+        self._opened_by = {kernel: name for kernel, name in self._opened_by.items() if kernel in self}
+        return self._starting_for[username] + sum(name == username for name in self._opened_by.values())
+
+    async def end_all_of(self, username: str) -> None:
+        """End the kernels of one browser."""
+        for kernel_id in [kernel for kernel, name in self._opened_by.items() if name == username and kernel in self]:
+            await ensure_async(self.shutdown_kernel(kernel_id, now=True))  # type: ignore[no-untyped-call]
 
     @property
     def occupied(self) -> int:
@@ -63,3 +82,12 @@ class Kernels(AsyncMappingKernelManager):
         tasks = [task for pool in getattr(self, "_pools", {}).values() for task in pool]
         done = [task for task in tasks if task.done() and not task.cancelled() and task.exception() is None]
         return {task.result()["kernel_id"] for task in done}, sum(not task.done() for task in tasks)
+
+
+def _placed() -> str:
+    """Count the visitor who is being served by their kernel from here on, no longer by their request; name them."""
+    handler = CallContext.get(CallContext.JUPYTER_HANDLER)
+    if handler is None:
+        return ""
+    handler.workbench_placed = True
+    return str(getattr(handler, "workbench_user", ""))

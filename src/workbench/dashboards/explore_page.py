@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
 
+from workbench import spreadsheet
 from workbench.dashboards import explore
 from workbench.dashboards.browser import Browser
 from workbench.dashboards.definition import data_as_of
@@ -64,7 +65,7 @@ class ExplorePage:
     def csv(self, name: str) -> str:
         """Write the numbers of a question that is shown as CSV; nothing for another."""
         answer = self.explorers[name].answer if name in self.explorers else None
-        return answer.frame.to_csv(index=False) if answer else ""
+        return spreadsheet.text_of(answer.frame) if answer else ""
 
     def _head(self) -> str:
         zone = self.bench.settings.zone

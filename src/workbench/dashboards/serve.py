@@ -19,6 +19,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from workbench import config
+from workbench.dashboards import token_strength
 from workbench.errors import InvalidArgument, WorkbenchError
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ POLICY: Final = (
     "form-action 'self'; frame-ancestors 'self'"
 )
 """What every page is held to: it loads nothing from elsewhere, and is shown inside of no other."""
+
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "same-origin",  # without any, a server that checks where a request comes from refuses it
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+"""What every answer carries."""
 
 PAGES: Final = ("main.ipynb", "predictive.ipynb", "performance.ipynb", "explore.ipynb", "runs.ipynb")
 """Those that kernels are kept ready for."""
@@ -84,6 +95,8 @@ def serve(
     with _ended(), ready as (url, server), suppress(KeyboardInterrupt):
         if chosen.token is not None:
             announce("Visitors need the token of the settings, `dashboards.token`.")
+            if weak := token_strength.warning(chosen.token.get_secret_value()):
+                announce(f"Warning: {weak}")
         announce(f"Dashboards: {url}  (Ctrl-C ends)")
         if server.wait():
             raise ServerError(f"Voilà ended by itself, with exit code {server.returncode}")
@@ -109,8 +122,9 @@ def running(
     environment = os.environ | _environment(chosen) | ({"WORKBENCH_STORE": store} if store else {})
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(  # noqa: S603 - our own command line
-            _command(notebooks, host, port, chosen), env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+            _command(notebooks, host, port, chosen), env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
         try:
             _wait_for(address(host, port, "static/voila.js"), server, log.fileno())
             yield address(host, port, f"render/{page}"), server
@@ -150,7 +164,7 @@ def _environment(chosen: DashboardSettings) -> dict[str, str]:
 
 
 def _command(notebooks: Path, host: str, port: int, chosen: DashboardSettings) -> list[str]:
-    site = {"allow_remote_access": not _is_local(host), "headers": {"Content-Security-Policy": POLICY}}
+    site = {"allow_remote_access": not _is_local(host), "headers": HEADERS}
     options = {
         "Voila.ip": host,
         "Voila.port_retries": 0,
@@ -174,7 +188,7 @@ def _command(notebooks: Path, host: str, port: int, chosen: DashboardSettings) -
         pools = {"default": {"pool_size": 0}} | {page: {"pool_size": chosen.warm} for page in PAGES}
         options |= {"VoilaKernelManager.kernel_pools_config": repr(pools), "VoilaKernelManager.fill_delay": 0}
     flags = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, "-m", "voila", str(notebooks), f"--port={port}", *flags]
+    return [sys.executable, "-m", "workbench.dashboards.voila_server", str(notebooks), f"--port={port}", *flags]
 
 
 def _check(notebooks: Path, host: str, page: str, chosen: DashboardSettings) -> None:
@@ -219,7 +233,10 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: int) -> None:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, with its kernels; after a while, make it. A kernel without its server ends by itself."""
+    """Ask it to end, with its kernels; after a while, make it. A kernel without its server ends by itself.
+
+    Where nothing of this runs, as after SIGKILL, the pipe that is its standard input ends, and it with that.
+    """
     if server.poll() is None:
         server.send_signal(signal.SIGTERM)
     try:
@@ -227,3 +244,6 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+    finally:
+        if server.stdin is not None:
+            server.stdin.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import kafka
 from kafka import errors
 
+from workbench import config
 from workbench.errors import SourceError
 from workbench.ingest.base import Bounds, Fetched, partition_of, source_of
 from workbench.ingest.kafka_damage import UNREADABLE, damage
@@ -336,6 +337,8 @@ def _connected(client: Any, settings: KafkaSettings, **more: Any) -> Any:  # noq
 
 def _security(settings: KafkaSettings) -> dict[str, Any]:
     """Return the client's arguments for TLS and SASL; only those that are set."""
+    if settings.ssl_keyfile is not None and (exposed := config.exposed(settings.ssl_keyfile)):
+        raise SourceError(exposed)
     given = {
         "security_protocol": settings.security_protocol,
         "sasl_mechanism": settings.sasl_mechanism,

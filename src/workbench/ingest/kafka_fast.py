@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from workbench import config
 from workbench.errors import SourceError
 from workbench.ingest.base import Bounds, Fetched, partition_of, source_of
 from workbench.ingest.kafka import LONGEST, damage_at
@@ -318,6 +319,8 @@ def _refuse_silence(client: Any, settings: KafkaSettings) -> None:  # noqa: ANN4
 
 def _security(settings: KafkaSettings) -> dict[str, Any]:
     """Return the client's settings for brokers, TLS and SASL; only those that are set."""
+    if settings.ssl_keyfile is not None and (exposed := config.exposed(settings.ssl_keyfile)):
+        raise SourceError(exposed)
     given = {
         "bootstrap.servers": settings.brokers,
         "security.protocol": settings.security_protocol,

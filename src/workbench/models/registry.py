@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Literal, Protocol, TypeVar
 
 from workbench.errors import ModelError
+from workbench.models import aliases
+from workbench.models.aliases import AliasError, Serials, Turn
 from workbench.models.shelf import shelf
 from workbench.models.signing import Signer
 
@@ -111,20 +113,11 @@ class About:
     metrics: dict[str, float]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Turn:
-    """A version that an alias was pointed at: which, when, and why."""
-
-    version: str
-    at: datetime
-    why: str = ""
-
-
 class Registry:
     """The place of all models. Safe for several processes: versions appear whole, or not at all."""
 
     def __init__(self, place: str | Path, *, key: Path | None = None) -> None:
-        """Take the place, and the file of the key: for a folder, one beside it unless said otherwise.
+        """Take the place, and the file of the key: for a folder, one beside it if not given.
 
         Raises:
             ModelError: A bucket without a key, or one that cannot be opened.
@@ -134,6 +127,7 @@ class Registry:
             raise ModelError(f"models at {place} need a key that does not lie with them: set models_key")
         folder = Path(place)
         self.signer = Signer(key or folder.with_name(f"{folder.name}.key"))
+        self._serials = Serials(self.signer.path, str(place) if "://" in str(place) else str(folder.resolve()))
 
     def publish(
         self,
@@ -163,13 +157,16 @@ class Registry:
         return manifest
 
     def promote(self, name: str, version: str, *, alias: Alias = "champion", why: str = "") -> None:
-        """Point an alias at a version, in one step.
+        """Point an alias at a version, in one step; an alias that is not what was written last begins anew with it.
 
         Raises:
             ModelError: There is no such version, or its manifest is not what was published.
         """
         self.manifest(name, version)
-        turns = self.turns(name, alias)
+        try:
+            turns = self.turns(name, alias)
+        except AliasError:
+            turns, why = [], f"{why}; the alias was not what was written last".removeprefix("; ")
         if not turns or turns[-1].version != version:
             self._point(name, alias, [*turns, Turn(version=version, at=datetime.now(UTC), why=why)])
 
@@ -200,17 +197,42 @@ class Registry:
         """Return the versions that an alias has pointed at, the present one last; none if it never was.
 
         Raises:
-            ModelError: The file of the alias is not what was written.
+            AliasError: The file of the alias is not what was written last, or is gone.
         """
         home, file = _checked(name, _NAME, "name"), f"{alias}.json"
+        path = f"{home}/{file}"
+        newest = self._serials.newest(path)  # before the file is read: another process may write both meanwhile
         if file not in self.shelf.names(home):
+            if newest and self._intact_versions(name):
+                raise self._alias_error(name, alias, "is gone")
             return []
-        signature, _, content = self.shelf.read(f"{home}/{file}").partition(b"\n")
+        signature, _, content = self.shelf.read(path).partition(b"\n")
         if not self.signer.verify(f"{alias} of {name}", content, signature.decode("ascii", "replace")):
-            raise ModelError(
-                f"{self.shelf}/{home}/{file} is not signed with {self.signer.path}: promote a version anew"
-            )
-        return [Turn(**{**turn, "at": datetime.fromisoformat(turn["at"])}) for turn in json.loads(content)]
+            raise self._alias_error(name, alias, f"is not signed with {self.signer.path}")
+        turns, serial = aliases.from_json(content)
+        if serial < newest:
+            raise self._alias_error(name, alias, "is older than one that was used here: somebody put it back")
+        self._serials.note(path, serial)
+        return turns
+
+    def _alias_error(self, name: str, alias: Alias, fault: str) -> AliasError:
+        """Say what is wrong with an alias, and what to type."""
+        path, versions = f"{self.shelf}/{name}/{alias}.json", self._intact_versions(name)
+        if alias == "challenger" and versions:
+            return AliasError(f"{path} {fault}; train again: workbench models train {name}")
+        if versions:
+            return AliasError(f"{path} {fault}; let a version serve: workbench models promote {name} {versions[-1]}")
+        return AliasError(f"{path} {fault}, and no version is intact; remove {self.shelf}/{name} and train again")
+
+    def _intact_versions(self, name: str) -> list[str]:
+        intact = []
+        for version in self.versions(name):
+            try:
+                self.intact(name, version)
+            except ModelError:
+                continue
+            intact.append(version)
+        return intact
 
     def resolve(self, name: str, alias: Alias = "champion") -> str:
         """Return the version that an alias points at.
@@ -269,13 +291,13 @@ class Registry:
         columns = ["model", "version", "trained_until", "horizon_days", "served_since", "why", "refused"]
         rows: list[dict[str, object]] = []
         for name in self.names():
-            for turn in self.turns(name)[-1:]:
-                row: dict[str, object] = {
-                    "model": name,
-                    "version": turn.version,
-                    "served_since": turn.at,
-                    "why": turn.why,
-                }
+            try:
+                turns = self.turns(name)
+            except AliasError as error:
+                rows.append({"model": name, "refused": str(error)})
+                continue
+            for turn in turns[-1:]:
+                row = dict[str, object](model=name, version=turn.version, served_since=turn.at, why=turn.why)
                 try:
                     manifest, _ = self.intact(name, turn.version)
                     row |= {"trained_until": manifest.trained_until, "horizon_days": manifest.horizon_days}
@@ -321,9 +343,13 @@ class Registry:
         )
 
     def _point(self, name: str, alias: Alias, turns: list[Turn]) -> None:
-        content = json.dumps([{**asdict(turn), "at": turn.at.isoformat()} for turn in turns], indent=1).encode()
-        signature = self.signer.sign(f"{alias} of {name}", content)
-        self.shelf.write(f"{name}/{alias}.json", signature.encode() + b"\n" + content)
+        path = f"{name}/{alias}.json"
+        with self._serials.alone():
+            serial = self._serials.next(path)
+            content = aliases.to_json(turns, serial)
+            signature = self.signer.sign(f"{alias} of {name}", content)
+            self.shelf.write(path, signature.encode() + b"\n" + content)
+            self._serials.write(path, serial)
 
 
 @dataclass(frozen=True, kw_only=True)

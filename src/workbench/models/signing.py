@@ -12,6 +12,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from workbench import config
 from workbench.errors import ModelError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Signer:
         """Tell whether a signature is of this key, this purpose and this content.
 
         Raises:
-            ModelError: There is no key.
+            ModelError: There is no key, or others than its owner can read or replace it.
         """
         return hmac.compare_digest(self._digest(purpose, content).encode(), signature.strip().encode())
 
@@ -51,6 +52,8 @@ class Signer:
                 f"no key at {self.path}: models are verified with it; copy it from where they were trained, or train "
                 "anew"
             ) from error
+        if exposed := config.exposed(self.path):
+            raise ModelError(exposed)
         if len(key) < BYTES:
             raise ModelError(f"{self.path} holds {len(key)} bytes; a key has at least {BYTES}")
         return key

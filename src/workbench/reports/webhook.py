@@ -128,9 +128,8 @@ def _status(to: Target, body: bytes, addresses: list[str], deadline: Deadline) -
                 "Host": _authority(to), "Content-Type": "application/json", "User-Agent": "workbench",
                 "Accept-Encoding": "identity", "Connection": "close",
             }  # fmt: skip
-            with suppress(
-                BrokenPipeError, ConnectionResetError
-            ):  # it has answered before it has read everything: the status says what
+            # A server may answer before it has read everything, and close: its status says what.
+            with suppress(BrokenPipeError, ConnectionResetError):
                 request.request("POST", to.path, body=body, headers=headers)
             with stream.makefile("rb") as answer:
                 return _read_status(answer)
