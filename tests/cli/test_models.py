@@ -145,6 +145,17 @@ def test_an_altered_model_is_refused_and_named(run, project):
     run("show", "engagement")
 
 
+def test_a_spoilt_alias_is_mended_by_the_command_that_its_error_ends_with(run, project):
+    champion, file = version(run), project / "data/models/churn/champion.json"
+    file.write_bytes(file.read_bytes()[:-9])
+    said = run("show", "churn", code=1)
+    command = re.search(r"workbench models (promote .*)$", said.strip())[1]
+    assert re.search(r"! +churn .*REFUSED", run("list"))
+    run(*command.split())
+    assert version(run) == command.split()[-1] == champion
+    run("show", "churn")
+
+
 @pytest.mark.kafka
 def test_predictions_are_told_on_the_topic_once_a_person(run, project, broker):
     topic = f"predictions-{uuid.uuid4().hex[:8]}"
