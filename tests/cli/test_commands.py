@@ -105,6 +105,13 @@ def test_settings_are_shown_as_they_are_in_force(typed):
     assert (code, "port" in text, "9000" in text) == (0, True, True)
 
 
+def test_a_token_that_can_be_guessed_is_warned_of_and_shown_nowhere(typed, monkeypatch):
+    for token, warned in (("passwordpassword", True), ("929da734a61075c7184ea94efec5e210", False)):
+        monkeypatch.setenv("WORKBENCH_DASHBOARDS__TOKEN", token)
+        code, text = typed("config")
+        assert (code, "`dashboards.token` is weak" in text, token in text) == (0, warned, False)
+
+
 def test_a_simulation_can_be_ingested(typed):
     assert typed("simulate", "--users", "5", "--days", "3", "--out", "few.jsonl.gz")[0] == 0
     assert typed("ingest", "few.jsonl.gz")[0] == 0
