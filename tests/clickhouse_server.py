@@ -82,8 +82,7 @@ def server() -> Server:
     named = os.environ.get(NAMED)
     if named:
         return Server(named, "the server that is named")
-    if not LIBRARY.exists():
-        _fetch()
+    library()
     folder, port = Path(tempfile.mkdtemp(prefix="workbench-clickhouse-")), free_port()
     started = Server(f"clickhouse://127.0.0.1:{port}/default", f"ClickHouse {VERSION}", port, folder)
     try:
@@ -92,6 +91,17 @@ def server() -> Server:
         started.close()
         raise
     return started
+
+
+def library() -> Path:
+    """Return the engine as a library, which is fetched once.
+
+    Raises:
+        NoServer: It cannot be had on this machine.
+    """
+    if not LIBRARY.exists():
+        _fetch()
+    return LIBRARY
 
 
 def chosen() -> str:
@@ -151,26 +161,38 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def listen(library: str, port: int, path: str) -> None:
-    """Load the engine and let it listen, until it is killed: it keeps a query that never ends."""
+def listen(library: str, port: int, path: str, *, config: str = "", tcp_port: int = 0) -> None:
+    """Load the engine and let it listen, until it is killed: it keeps a query that never ends.
+
+    Args:
+        library: File of the engine.
+        port: Of HTTP.
+        path: Folder of its data.
+        config: File of a server's configuration, such as of the cluster that it belongs to.
+        tcp_port: Of the native protocol, by which the nodes of a cluster speak to each other; 0 for none.
+    """
     engine = ctypes.CDLL(library, mode=os.RTLD_LOCAL | os.RTLD_DEEPBIND)
     sleep = f"SELECT sleepEachRow(1) FROM numbers({FOREVER}) SETTINGS max_block_size = 1, max_threads = 1"
     sleep += ", function_sleep_max_microseconds_per_block = 0 FORMAT Null"
-    given = [
+    native = "SYSTEM START LISTEN TCP; " if tcp_port else ""
+    words = [
         "clickhouse",
+        *([f"--config-file={config}"] if config else []),
         f"--path={path}",
-        f"--query=SYSTEM START LISTEN HTTP; {sleep}",
+        f"--query=SYSTEM START LISTEN HTTP; {native}{sleep}",
         "--",
         f"--http_port={port}",
+        *([f"--tcp_port={tcp_port}"] if tcp_port else []),
         "--listen_host=127.0.0.1",
     ]
-    arguments = (ctypes.c_char_p * len(given))(*[word.encode() for word in given])
+    arguments = (ctypes.c_char_p * len(words))(*[word.encode() for word in words])
     run, why = engine.chdb_query_cmdline, engine.chdb_result_error
     run.restype, run.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.POINTER(ctypes.c_char_p)]
     why.restype, why.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
-    ended = run(len(given), arguments)
+    ended = run(len(words), arguments)
     raise SystemExit(f"the engine ended: {why(ended)}")
 
 
 if __name__ == "__main__":
-    listen(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    LIBRARY_FILE, PORT, FOLDER, CONFIG, TCP_PORT = (*sys.argv[1:], "", "0")[:5]
+    listen(LIBRARY_FILE, int(PORT), FOLDER, config=CONFIG, tcp_port=int(TCP_PORT))

@@ -161,6 +161,10 @@ class Settings(BaseSettings):
     cluster: str = Field(
         "", description="Name of the cluster in ClickHouse's own configuration; empty for a single server."
     )
+    insert_quorum: Literal["majority"] | Annotated[int, Field(ge=1)] = Field(
+        "majority",
+        description="Replicas of a shard of the cluster that have a batch before it counts: `majority`, or a number.",
+    )
     control: Path = Field(
         Path("data/control"), description="Folder of the control state of a database; that of a lake is in the lake."
     )

@@ -120,11 +120,31 @@ def test_rows_of_a_write_that_was_cut_off_are_not_seen_and_not_kept(house):
     append(house, {"bob": "view:0"}, start=1)
     assert house.snapshot().head.given_up == (2,)
     house.maintain()
+    assert house.snapshot().head.given_up == ()
+    assert house.snapshot().total == 2
     assert house._select("SELECT DISTINCT batch FROM events ORDER BY 1", {})["batch"].to_pylist() == [1, 3]
     assert house.snapshot().query("SELECT DISTINCT user_id FROM events ORDER BY 1")["user_id"].to_pylist() == [
         "ann",
         "bob",
     ]
+
+
+def test_a_number_that_others_gave_up_is_forgotten_when_its_rows_cannot_come_any_more(house, monkeypatch):
+    append(house, {"ann": "view:0"})
+    number = house._log.claim()
+    house._write(stored(events_of({"bob": "view:0"})), np.array([True]), number, {"s": (1, 9)})
+    house._log.give_up(number, settled=False)  # its writer may have sent more
+    append(house, {"cy": "view:0"}, start=1)
+    before = house.snapshot()
+    house.maintain()
+    assert house.snapshot().head.given_up == (number,)
+    monkeypatch.setattr(clickhouse_log, "LATE_SECONDS", -60)
+    house.maintain()
+    assert house.snapshot().head.given_up == ()
+    assert (count(before), count(house.snapshot()), house.position("s")) == (2, 2, 2)
+    assert append(house, {"bob": "view:0"}, start=2) == 0
+    assert house.maintain() == 0
+    assert house.snapshot().version == number + 3  # nothing is left to forget
 
 
 def test_rows_that_come_while_a_quiet_snapshot_is_asked_are_not_seen(house, monkeypatch):

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from workbench.config import Settings
 from workbench.errors import InvalidArgument, StoreAway, StoreError, StoreTooNew
 from workbench.store import clickhouse_client as talk
 from workbench.store.clickhouse import ClickHouseStore
-from workbench.store.clickhouse_errors import named, refuse_old
+from workbench.store.clickhouse_errors import TRANSIENT, named, refuse_old
 from workbench.store.clickhouse_schema import _DONE, Schema, Shape, migrations
 
 GOLDEN = Path(__file__).parent / "golden" / "clickhouse_cluster.sql"
@@ -63,6 +65,15 @@ def test_of_several_that_migrate_at_once_one_does_each_step(house):
         done = [each.number for found in pool.map(Schema.migrate, schemas) for each in found]
     assert sorted(done) == [*range(1, len(migrations()) + 1)]
     assert tables(house) >= TABLES
+
+
+def test_tables_that_are_up_to_date_are_looked_at_only(house):
+    """On a cluster a statement waits for every node, and fails where one is down."""
+    house.migrate()
+    statements = []
+    schema = Schema(lambda sql, values, token: statements.append(sql), house._select, Shape("analytics"))
+    assert schema.migrate() == []
+    assert statements == []
 
 
 def test_a_step_that_was_begun_and_never_done_is_done_by_another(house):
@@ -120,34 +131,89 @@ def test_a_cluster_has_every_table_replicated_and_what_is_sharded_spread():
     assert spread == TABLES - WHOLE
 
 
+@pytest.fixture
+def settings_of(monkeypatch):
+    """Give the settings of the writer and of the reader that a store connects with."""
+
+    def settings_of(shape):
+        clients = []
+
+        def connect(where, settings):
+            clients.append(settings)
+            if len(clients) == 2:
+                raise StoreAway("nobody is there")
+
+        monkeypatch.setattr(talk, "connect", connect)
+        with pytest.raises(StoreAway):
+            ClickHouseStore("clickhouse://host/db", shape=shape)
+        return clients
+
+    return settings_of
+
+
 @pytest.mark.parametrize("cluster", ["analytics", ""])
-def test_on_a_cluster_no_client_is_told_less_than_what_most_replicas_have(cluster, monkeypatch):
-    given = []
-
-    def connect(where, settings):
-        given.append(settings)
-        if len(given) == 2:
-            raise StoreAway("nobody is there")
-
-    monkeypatch.setattr(talk, "connect", connect)
-    with pytest.raises(StoreAway):
-        ClickHouseStore("clickhouse://host/db", shape=Shape(cluster))
-    assert [each.get("select_sequential_consistency") for each in given] == ["1" if cluster else None] * 2
-    assert [each.get("insert_quorum") for each in given] == ["auto" if cluster else None, None]
-    assert [*given[1]][-1] == "readonly"  # after it nothing can be set
+def test_on_a_cluster_no_client_is_told_less_than_what_most_replicas_have(cluster, settings_of):
+    writer, reader = settings_of(Shape(cluster))
+    for client in (writer, reader):
+        assert client.get("select_sequential_consistency") == ("1" if cluster else None)
+        assert client.get("distributed_product_mode") == ("global" if cluster else None)
+    assert [client.get("insert_quorum") for client in (writer, reader)] == ["auto" if cluster else None, None]
+    assert [*reader][-1] == "readonly"  # after it nothing can be set
 
 
-@pytest.mark.parametrize("code", [286, 289])
-def test_a_replica_that_is_behind_may_have_caught_up_later(code):
+@pytest.mark.parametrize(("quorum", "replicas"), [("majority", "auto"), (1, "0"), (2, "2"), (3, "3")])
+def test_how_many_replicas_have_a_batch_is_a_choice(quorum, replicas, settings_of):
+    writer, reader = settings_of(Shape("analytics", insert_quorum=quorum))
+    assert writer["insert_quorum"] == replicas
+    for client in (writer, reader):
+        assert client.get("select_sequential_consistency") == (None if quorum == 1 else "1")
+        assert client.get("load_balancing") == ("in_order" if quorum == 1 else None)
+
+
+@pytest.mark.parametrize("text", ["majority", "1", "2"])
+def test_the_choice_is_a_setting(text, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_INSERT_QUORUM", text)
+    assert str(Settings().insert_quorum) == text
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "auto", "most", "1.5", ""])
+def test_another_choice_is_refused(text, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_INSERT_QUORUM", text)
+    with pytest.raises(ValidationError, match="insert_quorum"):
+        Settings()
+
+
+def failure(code, text="behind"):
     errors = pytest.importorskip("clickhouse_connect.driver.exceptions")
+    with named(talk.address("clickhouse://host/db")):
+        raise errors.DatabaseError(text, code=code)
 
-    def ask():
-        error = errors.DatabaseError("behind")
-        error.code = code
-        raise error
 
-    with pytest.raises(StoreAway, match="behind"), named(talk.address("clickhouse://host/db")):
-        ask()
+@pytest.mark.parametrize("code", [3, 159, 209, 210, 242, 252, 279, 285, 286, 289, 319, 341, 369, 519, 745, 999])
+def test_what_passes_by_itself_is_waited_for(code):
+    with pytest.raises(StoreAway, match="behind"):
+        failure(code)
+
+
+@pytest.mark.parametrize("code", [36, 41, 43, 44, 47, 62, 117, 246, 288, 359, 636, 701, None])
+def test_a_fault_of_a_statement_or_of_data_is_not_waited_for(code):
+    with pytest.raises(StoreError, match="behind") as error:
+        failure(code)
+    assert not isinstance(error.value, StoreAway)
+
+
+def test_the_names_of_what_passes_are_those_of_the_server(clickhouse_server):
+    store = ClickHouseStore(clickhouse_server.dsn)
+    names = store.read("SELECT arrayMap(code -> errorCodeToName(code), $codes) AS names", {"codes": [*TRANSIENT]})
+    assert names["names"].to_pylist() == [[*TRANSIENT.values()]]
+    store.close()
+
+
+@pytest.mark.parametrize(("status", "passes"), [(429, True), (502, True), (503, True), (504, True), (404, False)])
+def test_a_load_balancer_without_a_server_behind_it_is_waited_for(status, passes):
+    with pytest.raises(StoreError) as error:
+        failure(None, f"HTTP driver received HTTP status {status}, server response: <html>")
+    assert isinstance(error.value, StoreAway) == passes
 
 
 def test_a_name_of_a_cluster_is_no_sql():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -12,16 +11,17 @@ from uuid import uuid4
 import numpy as np
 import pyarrow as pa
 
-from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound
+from workbench.errors import InvalidArgument, StoreAway, StoreConflict, StoreError, StoreNotFound
 from workbench.store import clickhouse_client as talk
 from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
+from workbench.store.clickhouse_given_up import LIVE, GivenUp, local
 from workbench.store.clickhouse_ids import EventIds
 from workbench.store.clickhouse_log import LEASE_SECONDS, Head, Log, Quiet
 from workbench.store.clickhouse_schema import Schema, Shape, migrations
 from workbench.store.clickhouse_snapshot import ClickHouseSnapshot, seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,24 +41,18 @@ _POSITION: Final = """
 """
 _BOTH: Final = """
     SELECT count() AS n FROM events
-    WHERE batch = $batch AND event_key IN (SELECT event_key FROM events WHERE batch > $after AND {seen})
+    WHERE batch = $batch AND event_key GLOBAL IN (SELECT event_key FROM events WHERE batch > $after AND {seen})
 """
 _MOVE: Final = """
     INSERT INTO positions SELECT of.1, $batch, of.2 FROM (SELECT arrayJoin(arrayZip($sources, $positions)) AS of)
 """
 _COUNT: Final = "SELECT count() AS n FROM events WHERE batch = $batch"
-_CLEAN: Final = "ALTER TABLE {events} DELETE WHERE batch IN $batches SETTINGS mutations_sync = 1"
+_RECENT: Final = "SELECT count() AS n FROM events WHERE batch >= $first AND {seen}"
 _TIMES: Final = "SELECT min(occurred_at) AS first, max(occurred_at) AS last FROM events"
 _ENGINES: Final = """
     SELECT engine FROM system.tables WHERE database = currentDatabase() AND name IN ('events', 'batches')
 """
 _SEVERAL: Final = ("Replicated", "Shared")
-_SPREAD: Final = re.compile(r"\{(\w+)\}")
-"""A table that is spread over the nodes, and is changed on each."""
-
-LIVE: Final = ("live_cells", "live_people", "live_told", "live_sources")
-"""Tables that views fill; see `clickhouse_live`."""
-
 _EXPIRE: Final = "ALTER TABLE {events} DELETE WHERE occurred_at < $before SETTINGS mutations_sync = 2"
 
 
@@ -98,9 +92,9 @@ class ClickHouseStore:
         self._folder = control
         self._shape = shape or Shape(database=self.where.database)
         self._lock = threading.Lock()
-        spread = bool(self._shape.cluster)
-        self._writer = talk.connect(self.where, {**talk.WRITE, **(talk.WRITE_ON_CLUSTER if spread else {})})
-        self._reader = talk.connect(self.where, {**(talk.READ_ON_CLUSTER if spread else {}), **talk.READ})
+        read, write = talk.cluster_settings(self._shape.insert_quorum) if self._shape.cluster else ({}, {})
+        self._writer = talk.connect(self.where, {**talk.WRITE, **write})
+        self._reader = talk.connect(self.where, {**read, **talk.READ})
         self.migrated: list[Migration] = []
         self._log = Log(self._do, self._select, lease=LEASE_SECONDS if self.where.host else ALONE_SECONDS)
         self._ids = EventIds(self._select, self._log.head)
@@ -150,6 +144,7 @@ class ClickHouseStore:
         head = self._log.head() if version is None else self._log.head(version)
         if version is not None and version != head.batch:
             raise InvalidArgument(f"no version {version} of {self.where}: the newest is {self._log.head().batch}")
+        self._refuse_behind(head, self.read)
         quiet = Quiet(self.read, head) if self._is_one else None  # another node may not know of a batch yet
         return ClickHouseSnapshot(self._reader, self.where, head, self._times(), quiet, known_at=known_at)
 
@@ -194,10 +189,8 @@ class ClickHouseStore:
 
         Repeated events never got in, so that there are none to drop.
         """
-        given_up = [*self._log.head().given_up]
-        stale = "SELECT count() AS n FROM events WHERE batch IN $batches"
-        if given_up and self._select(stale, {"batches": given_up})["n"].to_pylist()[0]:
-            self._alter(_CLEAN, {"batches": given_up})
+        with self._lock:
+            GivenUp(self._shape, self._log, do=self._do, select=self._select).clean()
         if full:
             self._alter("OPTIMIZE TABLE {events} FINAL", {})
         return 0
@@ -271,6 +264,7 @@ class ClickHouseStore:
     def _commit(self, events: pa.Table, moved: Mapping[str, tuple[int, int]]) -> int:
         """Claim a batch, write its rows, wait for its turn, look again, and say that it is complete."""
         head = self._log.head()
+        self._refuse_behind(head, self._select)
         self._refuse_moved(moved, head)
         kept, keys = self._ids.new(events, head)
         rows = int(np.count_nonzero(kept))
@@ -278,6 +272,7 @@ class ClickHouseStore:
         self._write(events, kept, batch, moved)
         now = self._log.turn(batch)
         try:
+            self._refuse_behind(now, self._select)
             self._refuse_moved(moved, now)
             if now.batch > head.batch and rows and self._overlaps(batch, now, after=head.batch):
                 raise _Again("it brought the same events")
@@ -319,6 +314,25 @@ class ClickHouseStore:
         found = self._select(_POSITION.format(seen=condition), {"source": source, **bound})
         return next(iter(found["position"].to_pylist()), SOURCE_START)
 
+    def _refuse_behind(self, head: Head, select: Callable[[str, Mapping[str, object]], pa.Table]) -> None:
+        """Refuse replicas that have not all rows of the latest batches, where one replica is enough for an insert.
+
+        Raises:
+            StoreAway: They have fewer; the one that has the rest is down, or they are about to fetch it.
+        """
+        if not self._shape.cluster or self._shape.insert_quorum != talk.ONE or not head.batch:
+            return
+        first, rows = self._log.recent(head)
+        if not rows:
+            return
+        condition, bound = seen(head)
+        present = int(select(_RECENT.format(seen=condition), {"first": first, **bound})["n"].to_pylist()[0])
+        if present != rows:
+            raise StoreAway(
+                f"of {rows:,} rows of the last hour the replicas of {self.where} that answer have {present:,}: "
+                "one is behind, or the one that has the others is down"
+            )
+
     def _overlaps(self, batch: int, head: Head, *, after: int) -> bool:
         """Tell whether a batch has an id that came with those after the one that it was compared with."""
         condition, bound = seen(head)
@@ -340,8 +354,7 @@ class ClickHouseStore:
 
     def _alter(self, sql: str, params: Mapping[str, object]) -> None:
         """Change a table where its rows are."""
-        cluster = self._shape.cluster
-        self._do(_SPREAD.sub(f"\\1_local ON CLUSTER '{cluster}'" if cluster else r"\1", sql), params, "")
+        self._do(local(sql, self._shape), params, "")
 
     def _do(self, sql: str, params: Mapping[str, object], token: str = "") -> None:
         """Run a statement; of several with the same token only the first counts."""

@@ -21,6 +21,15 @@ _MANY: Final = 1_000
 """More integers than this travel as bytes: as text, ClickHouse reads some 100,000 of them forever."""
 
 
+_SAFE_YEARS: Final = range(1980, 2280)
+"""Years in which an instant is nine or ten digits of seconds. A node sends bounds to other nodes as such numbers, and
+those read fewer or more digits as a year, or not at all."""
+
+_ORIGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_FROM_ORIGIN: Final = "addMicroseconds(materialize(toDateTime64('2000-01-01 00:00:00', 6, 'UTC')), {distance})"
+"""An instant of another year: a distance, which no node works out before it sends it to others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """Very many integers, which a statement asks as a table with the column `key`: they travel beside it."""
@@ -64,7 +73,13 @@ def _bound(name: str, value: object) -> tuple[str, dict[str, object]]:
     if isinstance(value, list | tuple | np.ndarray):
         return _bound_list(name, list(value))
     kind, plain = _scalar(name, value)
+    if isinstance(plain, datetime) and plain.year not in _SAFE_YEARS:
+        return _FROM_ORIGIN.format(distance=f"{{{name}:Int64}}"), {name: _distance(plain)}
     return f"{{{name}:{kind}}}", {name: plain}
+
+
+def _distance(instant: datetime) -> int:
+    return (instant - _ORIGIN) // timedelta(microseconds=1)
 
 
 def _packed(numbers: NDArray[np.int64]) -> str:
@@ -84,6 +99,11 @@ def _bound_list(name: str, values: Sequence[object]) -> tuple[str, dict[str, obj
     if kind == "Int64" and len(known) == len(values) > _MANY:
         return _packed(np.array([plain for _, plain in known], dtype=np.int64)), {}
     several = [None if value is None else _scalar(name, value)[1] for value in values]
+    instants = [plain for plain in several if isinstance(plain, datetime)]
+    if any(instant.year not in _SAFE_YEARS for instant in instants):
+        distances = [_distance(plain) if isinstance(plain, datetime) else None for plain in several]
+        text, bound = _bound_list(name, distances)
+        return f"arrayMap(distance -> {_FROM_ORIGIN.format(distance='distance')}, {text})", bound
     return f"{{{name}:Array({kind if len(known) == len(values) else f'Nullable({kind})'})}}", {name: several}
 
 

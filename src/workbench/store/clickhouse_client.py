@@ -52,16 +52,40 @@ WRITE: Final = {
 }
 """Settings of whoever writes."""
 
-READ_ON_CLUSTER: Final = {"select_sequential_consistency": "1"}
-"""More settings of whoever asks several servers: a replica that is behind says so, and does not leave out rows."""
+SPREAD: Final = {"distributed_product_mode": "global"}
+"""Settings of every client of a cluster: a sub-query in IN or JOIN is answered once and sent to all shards. Without it
+ClickHouse refuses one that reads a table of several shards (288)."""
 
-WRITE_ON_CLUSTER: Final = {
-    **READ_ON_CLUSTER,
-    "insert_quorum": "auto",
-    "insert_quorum_parallel": "0",
-    "distributed_foreground_insert": "1",
+READ_ON_CLUSTER: Final = {**SPREAD, "select_sequential_consistency": "1"}
+"""Settings of readers where a quorum has each insert: a replica that is behind says so, and does not leave out rows."""
+
+READ_FIRST_REPLICA: Final = {
+    **SPREAD,
+    "load_balancing": "in_order",
+    "prefer_localhost_replica": "0",
+    "max_replica_delay_for_distributed_queries": "5",
+    "fallback_to_stale_replicas_for_distributed_queries": "0",
 }
-"""More settings of whoever writes to several: before the answer comes a shard has it, on most of its replicas."""
+"""Settings of readers where one replica is enough for an insert: all read and write the first one that answers, and one
+that knows that it is behind is not read. `ClickHouseStore.snapshot` counts what it has of the latest batches."""
+
+WRITE_ON_CLUSTER: Final = {"insert_quorum_parallel": "0", "distributed_foreground_insert": "1"}
+"""Settings of writers: an insert is answered when each shard has it."""
+
+MAJORITY: Final = "majority"
+ONE: Final = 1
+
+
+def cluster_settings(quorum: int | str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the settings of a cluster's readers, and of its writers.
+
+    Args:
+        quorum: Replicas of a shard that have an insert before it is answered: a number, or `majority`.
+    """
+    read = READ_FIRST_REPLICA if quorum == ONE else READ_ON_CLUSTER
+    replicas = {MAJORITY: "auto", ONE: "0"}.get(quorum, str(quorum))
+    return dict(read), {**read, **WRITE_ON_CLUSTER, "insert_quorum": replicas}
+
 
 ONCE: Final = "insert_deduplication_token"
 """The setting that names an insert, so that it counts once."""

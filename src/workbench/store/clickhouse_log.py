@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.errors import StoreAway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -49,6 +49,29 @@ _QUIET: Final = """
     SELECT max(batch) AS batch, max(at) < now64(3) - toIntervalSecond($seconds) AS quiet FROM batches
 """
 _EVER: Final = 2**62
+
+_SETTLED: Final = """
+    SELECT batch FROM batches WHERE batch IN $batches AND kind IN ('claimed', 'given up')
+    GROUP BY batch
+    HAVING anyIf(writer, kind = 'claimed') = anyIf(writer, kind = 'given up')
+        OR maxIf(at, kind = 'given up') < now64(3) - toIntervalSecond($seconds)
+    ORDER BY batch
+"""
+_RECENT: Final = """
+    SELECT min(batch) AS first, toInt64(sum(rows)) AS rows FROM (
+        SELECT batch, rows, max(if(total = before + rows, 0, batch)) OVER () AS changed FROM (
+            SELECT batch, rows, total, lagInFrame(total, 1, total - rows) OVER (ORDER BY batch) AS before FROM batches
+            WHERE kind = 'complete' AND batch <= $batch AND at > now64(3) - toIntervalSecond($seconds)
+        )
+    ) WHERE batch > changed
+"""
+"""Batches since rows were last taken away."""
+
+LATE_SECONDS: Final = 900
+"""Rows of a batch that others gave up may arrive so long after that: three times the usual timeout of an insert."""
+
+RECENT_SECONDS: Final = 3_600
+"""Of batches of so long is counted whether a replica has all rows; one that is further behind knows it."""
 
 QUIET_SECONDS: Final = 10
 """Where the last batch is not so old, another one is likely to come while a question is answered."""
@@ -126,20 +149,28 @@ class Log:
                 return int(last + 1)
 
     def turn(self, batch: int) -> Head:
-        """Wait until every earlier batch is settled; return what is seen then. One that takes too long is given up."""
+        """Wait until every earlier batch is settled; return what is seen then. One that takes too long is given up.
+
+        Raises:
+            StoreAway: The claims of some earlier batches cannot be read: a replica is behind.
+        """
         begun, pause = time.monotonic(), FIRST_PAUSE
         while True:
             head = self.head()
             earlier = self._select(_OPEN, {"after": head.batch, "before": batch}).to_pylist()
             waiting = [row for row in earlier if not row["settled"]]
-            if not waiting:
+            late = time.monotonic() - begun > self._lease
+            missing = batch - head.batch - 1 - len(earlier)  # numbers have no gaps
+            if missing > 0 and late:
+                raise StoreAway(f"{missing} batches before {batch} are not to be read yet: is a replica behind?")
+            if not waiting and missing <= 0:
                 lost = [row["batch"] for row in earlier if row["given_up"]]
                 if len(lost) == len(earlier):
                     return Head(head.batch, head.total, head.version, (*head.given_up, *lost))
                 continue  # one has become complete since the head was read
             for row in waiting:
-                if row["writer"] == self.writer or time.monotonic() - begun > self._lease:
-                    self.give_up(row["batch"])
+                if row["writer"] == self.writer or late:
+                    self.give_up(row["batch"], settled=False)
             time.sleep(pause)
             pause = min(LONGEST_PAUSE, 2 * pause)
 
@@ -158,15 +189,45 @@ class Log:
         new = Head(batch, max(head.total + rows - gone, 0), version, head.given_up)
         return new if self._say(batch, COMPLETE, new, rows=rows)[0] == COMPLETE else None
 
-    def give_up(self, batch: int) -> bool:
-        """Say that a batch will never be complete; tell whether that counts, or it was complete before."""
-        return self._say(batch, GIVEN_UP, Head())[0] == GIVEN_UP
+    def give_up(self, batch: int, *, settled: bool = True) -> bool:
+        """Say that a batch will never be complete; tell whether that counts, or it was complete before.
 
-    def _say(self, batch: int, kind: str, head: Head, *, rows: int = 0) -> tuple[str, str]:
+        Args:
+            batch: Its number.
+            settled: Whether this is its writer, and every insert of its rows was answered: none can arrive later.
+        """
+        return self._say(batch, GIVEN_UP, Head(), writer=self.writer if settled else "")[0] == GIVEN_UP
+
+    def settled(self, batches: Sequence[int]) -> list[int]:
+        """Return the numbers of those that were given up of which no row can arrive any more."""
+        rows = self._select(_SETTLED, {"batches": [*batches], "seconds": LATE_SECONDS})
+        return [int(batch) for batch in rows["batch"].to_pylist()]
+
+    def forget(self, batches: Collection[int]) -> Head | None:
+        """Leave batches that were given up out of what readers exclude, by a batch of no rows.
+
+        Args:
+            batches: Given up and settled, and no table has a row of them.
+        """
+        batch = self.claim()
+        head = self.turn(batch)
+        rest = tuple(number for number in head.given_up if number not in batches)
+        what = ("forget", *sorted(batches))
+        return self.complete(batch, Head(head.batch, head.total, head.version, rest), rows=0, what=what)
+
+    def recent(self, head: Head) -> tuple[int, int]:
+        """Return the first batch of the last hour up to a head, and how many rows all of these have.
+
+        Batches before rows were taken away, by `expire`, are left out. `(0, 0)` if there are none.
+        """
+        (row,) = self._select(_RECENT, {"batch": head.batch, "seconds": RECENT_SECONDS}).to_pylist()
+        return int(row["first"] or 0), int(row["rows"] or 0)
+
+    def _say(self, batch: int, kind: str, head: Head, *, rows: int = 0, writer: str | None = None) -> tuple[str, str]:
         """Say something about a batch; return what was said first, and by whom."""
         values: dict[str, Any] = {
-            "batch": batch, "kind": kind, "writer": self.writer, "rows": rows, "total": head.total,
-            "version": head.version, "given_up": [*head.given_up],
+            "batch": batch, "kind": kind, "writer": self.writer if writer is None else writer, "rows": rows,
+            "total": head.total, "version": head.version, "given_up": [*head.given_up],
         }  # fmt: skip
         kinds = [CLAIMED] if kind == CLAIMED else [COMPLETE, GIVEN_UP]
         self._do(_SAY, values, f"batch-{batch}-{'claim' if kind == CLAIMED else 'outcome'}")

@@ -12,7 +12,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from workbench.errors import InvalidArgument, StoreNotFound, StoreTooNew
 
@@ -43,11 +43,13 @@ class Shape:
         cluster: Name of the cluster in the servers' configuration; empty for one server.
         database: Where the tables are.
         retention_days: Days after which an event expires.
+        insert_quorum: Replicas of a shard that have an insert before it is answered: a number, or `majority`.
     """
 
     cluster: str = ""
     database: str = "default"
     retention_days: int = 365
+    insert_quorum: int | Literal["majority"] = "majority"
 
     def __post_init__(self) -> None:
         """Refuse a name that is none.
@@ -182,9 +184,12 @@ class Schema:
         Raises:
             StoreTooNew: The tables are of a newer Workbench.
         """
+        done: list[Migration] = []
+        before = self.version()
+        if before == len(migrations()):
+            return done  # nothing to do: a statement ON CLUSTER would wait for every node, and fail where one is down
         for statement in _DONE.statements(self._shape):
             self._do(statement, {}, "")
-        done, before = [], self.version()
         for migration in migrations()[before:]:
             if self._mine(migration.number):
                 for statement in migration.statements(self._shape):

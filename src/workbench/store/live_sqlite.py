@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -50,7 +51,12 @@ class SQLiteBlobs:
                 isolation_level=None,
                 check_same_thread=False,
             )
-            self._prepare()
+            self._close = weakref.finalize(self, self._connection.close)  # closed also where nobody calls `close`
+            try:
+                self._prepare()
+            except BaseException:
+                self._close()
+                raise
 
     @property
     def name(self) -> str:
@@ -80,7 +86,7 @@ class SQLiteBlobs:
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
-            self._connection.close()
+            self._close()
 
     def _prepare(self) -> None:
         """Make the file what it has to be; of several that open a new one at once, the first does."""

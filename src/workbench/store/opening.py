@@ -66,7 +66,12 @@ def open_store(where: str | Path | None, settings: Settings, *, create: bool = T
     from workbench.store.clickhouse_schema import Shape  # noqa: PLC0415
 
     database = address(name).database
-    shape = Shape(settings.cluster, database=database, retention_days=settings.retention_days)
+    shape = Shape(
+        settings.cluster,
+        database=database,
+        retention_days=settings.retention_days,
+        insert_quorum=settings.insert_quorum,
+    )
     return ClickHouseStore(name, create=create, shape=shape, control=control_folder(name, settings))
 
 
