@@ -33,6 +33,20 @@ def test_objects_nested_without_end_are_rejected_wherever_they_stand():
     assert parse(in_a_name, now=NOW).reason in {"bad_json", "wrong_type"}
 
 
+@pytest.mark.parametrize("depth", [400, 498, 499, 500, 800, 1_200, 2_500, 20_000])
+def test_how_deep_a_message_may_be_depends_on_no_python(depth):
+    """The message itself and its properties are two of 500. Brackets in text are not counted."""
+    inner = b'{"a":' * depth + b'"' + b"[{" * 600 + b'"' + b"}" * depth
+    message = msgspec.json.encode({**WHOLE, "properties": msgspec.Raw(b'{"deep":' + inner[:-1] + b"}}")})
+    outcome = parse(message, now=NOW)
+    assert isinstance(outcome, Reject) == (depth > 498)
+    if depth > 498:
+        assert (outcome.reason, outcome.detail) == ("bad_json", "nested deeper than 500")
+    lists = msgspec.json.encode({**WHOLE, "extra": msgspec.Raw(b"[" * depth + b"]" * depth)})
+    assert isinstance(parse(lists, now=NOW), Reject) == (depth > 499)
+    assert parse(b"[" * depth, now=NOW).reason == "bad_json"
+
+
 def test_an_event_needs_an_id_a_type_a_user_and_a_time():
     assert reason() is None
     for name in WHOLE:

@@ -8,6 +8,7 @@ the same rules and give the same reason codes; their tests hold them to each oth
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -21,6 +22,9 @@ MAX_NAME: Final = 256
 """Longest `event_id`, `event_type`, `user_id` or other name, in characters."""
 
 MAX_MESSAGE: Final = 1_048_576
+MAX_NESTING: Final = 500
+"""Objects and lists inside each other that a message may have: how many a decoder bears depends on the Python."""
+
 """Longest message, in bytes; a longer one is rejected as `too_large` without being decoded."""
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,6 +118,8 @@ def parse(message: bytes, *, now: datetime | None = None) -> Event | Reject:
     """
     if len(message) > MAX_MESSAGE:
         return Reject("too_large", f"{len(message):,} bytes, at most {MAX_MESSAGE:,} are read", message)
+    if is_too_deep(message):
+        return Reject("bad_json", f"nested deeper than {MAX_NESTING}", message)
     try:
         if not message.isascii():
             message.decode()
@@ -127,6 +133,21 @@ def parse(message: bytes, *, now: datetime | None = None) -> Event | Reject:
     if not bytes(event.properties).startswith(b"{"):
         return _second_look(message, now)
     return _checked(event, message, now)
+
+
+def is_too_deep(text: bytes, *, limit: int = MAX_NESTING) -> bool:
+    """Tell whether JSON has more than `limit` objects and lists inside each other.
+
+    >>> is_too_deep(b'{"a": [1, {"b": "[[["}]}', limit=3), is_too_deep(b'{"a": [1, {"b": "[[["}]}', limit=2)
+    (False, True)
+    """
+    if len(text) <= limit or text.count(b"{") + text.count(b"[") <= limit:
+        return False
+    depth = deepest = 0
+    for bracket in _NOT_BRACKETS.sub(b"", text):
+        depth += 1 if bracket in b"{[" else -1
+        deepest = max(deepest, depth)
+    return deepest > limit
 
 
 def convert(fields: Mapping[str, Any], *, original: bytes, now: datetime | None = None) -> Event | Reject:
@@ -223,6 +244,9 @@ _NOTHING: Final = (b"null", b'""')
 _REQUIRED: Final = frozenset(REQUIRED)
 _BAD_VALUE: Final = (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError)
 _DECODER: Final = msgspec.json.Decoder(Event)
+_NOT_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|[^"{}\[\]]+', re.DOTALL)
+"""What says nothing about nesting: text, also where it was cut off, and all else."""
+
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 

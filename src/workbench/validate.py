@@ -17,9 +17,11 @@ from workbench.events import (
     FIELDS,
     MAX_MESSAGE,
     MAX_NAME,
+    MAX_NESTING,
     REQUIRED,
     SCHEMA_VERSION,
     Reason,
+    is_too_deep,
 )
 
 if TYPE_CHECKING:
@@ -264,6 +266,8 @@ def _are_objects(texts: pa.Array) -> bool:
     """Check all at once, as lines. No value can go on in a next line that begins like a value of its own."""
     if not pc.all(pc.and_(pc.starts_with(texts, "{"), pc.ends_with(texts, "}")), min_count=0).as_py():
         return False
+    if any(is_too_deep(text, limit=MAX_NESTING - 1) for text in _long(texts)):
+        return False
     lines = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "\n")[0].as_buffer()
     try:
         return len(_JSON.decode_lines(lines)) == len(texts)
@@ -271,7 +275,15 @@ def _are_objects(texts: pa.Array) -> bool:
         return False
 
 
+def _long(texts: pa.Array) -> list[bytes]:
+    """Return those texts that are long enough to be nested too deep."""
+    long = texts.filter(pc.greater(pc.binary_length(texts), MAX_NESTING))
+    return [text.encode() for text in long.to_pylist()]
+
+
 def _is_object(text: str) -> bool:
+    if is_too_deep(text.encode(), limit=MAX_NESTING - 1):  # it stands in a message
+        return False
     try:
         return bytes(_JSON.decode(text)).startswith(b"{")
     except (msgspec.MsgspecError, RecursionError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +91,22 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path):
 def test_windows_that_make_no_sense_are_refused(wrong):
     with pytest.raises(InvalidArgument, match="lateness >= 0"):
         Policy(**wrong)
+
+
+def test_a_file_that_nobody_closed_is_closed_with_the_last_reference(tmp_path):
+    blobs = SQLiteBlobs(tmp_path / "live.db")
+    connection = blobs._connection
+    del blobs
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_what_is_no_database_is_left_closed(tmp_path, monkeypatch):
+    connections, connect = [], sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connections.append(connect(*a, **k)) or connections[-1])
+    (tmp_path / "live.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(StoreError):
+        SQLiteBlobs(tmp_path / "live.db")
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connections[0].execute("SELECT 1")

@@ -20,8 +20,10 @@ from workbench.events import (
     EARLIEST,
     EVENT_TABLE,
     MAX_MESSAGE,
+    MAX_NESTING,
     SCHEMA_VERSION,
     Event,
+    is_too_deep,
     parse,
     to_table,
 )
@@ -109,6 +111,8 @@ def _lines(values: Sequence[bytes | None]) -> bytes | None:
     lengths = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]  # none is None
     if lengths.min() < len("{}") or lengths.max() > MAX_MESSAGE:
         return None
+    if any(is_too_deep(values[number]) for number in np.flatnonzero(lengths > MAX_NESTING)):  # type: ignore[arg-type]
+        return None
     lines = b"\n".join(values)  # type: ignore[arg-type]
     if lines.count(b"\n") != len(values) - 1:
         return None
@@ -123,7 +127,7 @@ def _sorted_out(values: Sequence[bytes | None], now: datetime) -> _Found:
     odd = [
         number
         for number, value in enumerate(values)
-        if value is None or len(value) > MAX_MESSAGE or not (value.isascii() or _is_text(value))
+        if value is None or len(value) > MAX_MESSAGE or not (value.isascii() or _is_text(value)) or is_too_deep(value)
     ]
     plain = np.delete(np.arange(len(values)), odd)
     events, faulty = _decoded([values[number] for number in plain.tolist()], _decoder(values).decode)

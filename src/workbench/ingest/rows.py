@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from workbench.events import EARLIEST, Event, Reject, convert, parse
+from workbench.events import EARLIEST, MAX_NESTING, Event, Reject, convert, is_too_deep, parse
 from workbench.ingest.mappings import NATIVE, REST, SPREAD, Mapping
 
 if TYPE_CHECKING:
@@ -151,6 +151,8 @@ def opened(value: Any) -> Any:  # noqa: ANN401 - whatever was there
         return value
     if not value.lstrip().startswith("{"):
         return value or None
+    if is_too_deep(value.encode(errors="replace"), limit=MAX_NESTING - 1):
+        return value
     try:
         return _OBJECT.decode(value)
     except (msgspec.MsgspecError, RecursionError):
@@ -202,6 +204,8 @@ def reader(mapping: Mapping, *, format: str, now: datetime) -> Callable[[bytes],
 
 def decoded(original: bytes) -> Row | Reject:
     """Decode one JSON object."""
+    if is_too_deep(original):
+        return Reject("bad_json", f"nested deeper than {MAX_NESTING}", original)
     try:
         if not original.isascii():
             original.decode()
