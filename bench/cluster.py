@@ -195,11 +195,18 @@ def timed(call: Any, times: int) -> tuple[float, float]:  # noqa: ANN401
 
 
 def main(arguments: list[str]) -> int:
-    """Fill a house, ask it, and compare; return 1 where a figure is missed. `faults` tells what a server may do."""
+    """Fill a house, ask it, and compare; return 1 where a figure is missed.
+
+    `faults` tells what a server may do, `chaos` what may happen to a cluster.
+    """
     if arguments[:1] == ["faults"]:
         from bench import cluster_faults  # noqa: PLC0415 - it starts a server
 
         return cluster_faults.main(arguments[1:])
+    if arguments[:1] == ["chaos"]:
+        from bench import cluster_chaos  # noqa: PLC0415
+
+        return cluster_chaos.main(arguments[1:])
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--times", type=int, default=10, help="how often the 2 M events are loaded")
     options.add_argument("--repeat", type=int, default=3)

@@ -16,6 +16,7 @@ from tests.store.deliveries import put, told
 from workbench.errors import InvalidArgument, StoreError, StoreFull, StoreNotFound, StoreTooNew
 from workbench.store.live import STATE, Changes
 from workbench.store.live_open import open_live
+from workbench.store.live_sqlite import SQLiteBlobs
 from workbench.store.live_state import Policy
 
 ROOT = Path(__file__).parents[2]
