@@ -22,10 +22,10 @@ MAX_NAME: Final = 256
 """Longest `event_id`, `event_type`, `user_id` or other name, in characters."""
 
 MAX_MESSAGE: Final = 1_048_576
+"""Longest message, in bytes; a longer one is rejected as `too_large` without being decoded."""
+
 MAX_NESTING: Final = 500
 """Objects and lists inside each other that a message may have: how many a decoder bears depends on the Python."""
-
-"""Longest message, in bytes; a longer one is rejected as `too_large` without being decoded."""
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_SKEW: Final = timedelta(days=1)
