@@ -8,30 +8,41 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.store import duck
+from workbench.store import deletion_vectors, duck, integrity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from workbench.store.files import LakeFile
 
 BUCKETS: Final = 16
 """Classes of users, by the low bits of `user_key`."""
 
 
-def new_rows(arrived: pa.Table, history: str | None, *, root: Path) -> NDArray[np.int64]:
+def new_rows(arrived: pa.Table, history: Sequence[LakeFile], *, root: Path) -> NDArray[np.int64]:
     """Return the rows of the events that are new: not those that history has, and the first ingested of several.
 
     Args:
         arrived: The columns of `STORED_EVENT`.
-        history: The table function that reads what is already sorted; `None` when nothing is.
-        root: The folder it may read.
+        history: The files of what is already sorted.
+        root: Folder of the table.
+
+    Raises:
+        StoreCorrupt: A file of history is damaged, so nobody can tell what is new.
     """
+    integrity.verify(root, history)
     rows = np.arange(arrived.num_rows)
     engine = duck.connect(allowed=[root.parent], memory="1GB")
     keys = arrived.select(["event_id", "ingested_at", "source", "position"])
     engine.register("arrived", keys.append_column("row", pa.array(rows)))
-    known = f"SELECT event_id FROM {history} SEMI JOIN arrived USING (event_id)" if history else _NONE  # noqa: S608
+    deletions = deletion_vectors.deletions(root, history)
+    if deletions is not None:
+        engine.register("deletions", deletions)
+    past = deletion_vectors.relation(root, history, "event_id", deletions="deletions")
+    known = f"SELECT event_id FROM {past} SEMI JOIN arrived USING (event_id)" if past else _NONE  # noqa: S608
     again = duck.select(engine, _AGAIN.format(known=known), {})["row"].to_numpy()
     engine.close()
     return np.delete(rows, again)

@@ -66,12 +66,19 @@ def select(connection: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str,
     return connection.sql(sql, params=dict(params)).to_arrow_table()
 
 
-def parquet(root: Path, paths: Sequence[str]) -> str | None:
-    """Write the table function that reads exactly these files under `root`; `None` for none."""
+def parquet(root: Path, paths: Sequence[str], *, numbered: bool = False) -> str | None:
+    """Write the table function that reads exactly these files under `root`; `None` for none.
+
+    Args:
+        root: Folder of the table.
+        paths: Relative to it.
+        numbered: Add the columns `filename` and `file_row_number` (from 0).
+    """
     if not paths:
         return None
     names = ", ".join(quote_text(str(root / path)) for path in paths)
-    return f"read_parquet([{names}], hive_partitioning = false)"
+    more = ", filename = true, file_row_number = true" if numbered else ""
+    return f"read_parquet([{names}], hive_partitioning = false{more})"
 
 
 def quote_text(text: str) -> str:

@@ -1,35 +1,37 @@
 """The Parquet files of the lake: written once, named by their content, so that damage can be seen.
 
-A file's name is the hash of its bytes. The commit that adds a file to the table thereby records its
-checksum, and `scrub` can tell a damaged file from a good one without any other bookkeeping.
+A file's name is made of the checksums of its bytes. The commit that adds a file to the table thereby records
+them, and `integrity` can tell a damaged file from a good one without any other bookkeeping.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import time
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction, RemoveAction
 
-from workbench.errors import StoreCorrupt, StoreFull
+from workbench.errors import StoreConflict, StoreFull
+from workbench.store import deletion_vectors, integrity
 from workbench.store.base import STORED_EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
     from deltalake import DeltaTable
+    from numpy.typing import NDArray
 
 Action: TypeAlias = AddAction | RemoveAction
 
@@ -37,7 +39,7 @@ TAIL: Final = "tail"
 """The `month` of events that have arrived and were not yet sorted into their cell."""
 
 TAIL_BUCKET: Final = -1
-MISSING: Final = "missing"
+MISSING: Final = integrity.MISSING
 ROW_GROUP: Final = 131_072
 _DICTIONARY: Final = [
     "event_type",
@@ -49,7 +51,6 @@ _DICTIONARY: Final = [
     "ingested_at",
     "schema_version",
 ]
-_CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,12 @@ class LakeFile:
     month: str
     bucket: int
     rows: int
+    """Events in it, those that a deletion vector leaves out not counted."""
     size: int
     ingested_from: int
     """The earliest `ingested_at` in it, in microseconds since 1970: the order in which files arrived."""
+    deleted: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
+    """Numbers of the rows that another program deleted without rewriting the file, from 0; `None` for none."""
 
     @property
     def in_tail(self) -> bool:
@@ -71,22 +75,34 @@ class LakeFile:
 
 
 def files_of(table: DeltaTable) -> list[LakeFile]:
-    """List the files of the version that `table` is open at, ordered by path."""
+    """List the files of the version that `table` is open at, ordered by path.
+
+    Raises:
+        StoreCorrupt: A deletion vector cannot be read.
+    """
     actions = pa.table(table.get_add_actions(flatten=True))
     if actions.num_rows == 0:
         return []
-    files = [
-        LakeFile(
-            path=row["path"],
-            month=row["partition.month"],
-            bucket=row["partition.bucket"],
-            rows=row["num_records"],
-            size=row["size_bytes"],
-            ingested_from=int(row["min.ingested_at"].timestamp() * 1_000_000),
-        )
-        for row in actions.to_pylist()
-    ]
+    vectors = deletion_vectors.deleted_rows(table)
+    root = deletion_vectors.folder(table)
+    files = [_file(root, row, vectors.get(row["path"])) for row in actions.to_pylist()]
     return sorted(files, key=lambda file: file.path)
+
+
+def _file(root: Path, row: dict[str, Any], deleted: NDArray[np.int64] | None) -> LakeFile:
+    """Build a file from its entry in the log; other programs may leave the statistics out."""
+    rows, first = row["num_records"], row.get("min.ingested_at")
+    if rows is None:
+        rows = pq.read_metadata(root / row["path"]).num_rows
+    return LakeFile(
+        path=row["path"],
+        month=row["partition.month"],
+        bucket=row["partition.bucket"],
+        rows=rows - (0 if deleted is None else len(deleted)),
+        size=row["size_bytes"],
+        ingested_from=0 if first is None else int(first.timestamp() * 1_000_000),
+        deleted=deleted,
+    )
 
 
 def read(root: Path, files: Sequence[LakeFile]) -> pa.Table:
@@ -99,11 +115,21 @@ def read(root: Path, files: Sequence[LakeFile]) -> pa.Table:
     """
     tables = []
     for file in files:
-        wrong = damage(root, file)
-        if wrong:
-            raise StoreCorrupt(f"{root / file.path}: {wrong}; run `workbench doctor --scrub`")
-        tables.append(pq.read_table(root / file.path, partitioning=None, schema=STORED_EVENT))
+        events = pq.read_table(pa.BufferReader(integrity.content(root, file)), partitioning=None, schema=STORED_EVENT)
+        tables.append(deletion_vectors.kept_rows(events, file.deleted))
     return pa.concat_tables(tables).combine_chunks()
+
+
+def rewritten(root: Path, file: LakeFile) -> AddAction | None:
+    """Write the events of a file anew, without its deleted rows; `None` if all are deleted.
+
+    The new file differs from every other, so one commit can remove the old and add the new.
+    """
+    events = read(root, [file])
+    if not events.num_rows:
+        return None
+    unique = events.replace_schema_metadata({"workbench.rewritten": uuid.uuid4().hex})
+    return write(unique, root, month=file.month, bucket=file.bucket)
 
 
 def write(events: pa.Table, root: Path, *, month: str, bucket: int) -> AddAction:
@@ -132,7 +158,7 @@ def write(events: pa.Table, root: Path, *, month: str, bucket: int) -> AddAction
                 row_group_size=ROW_GROUP,
                 write_page_checksum=False,  # the file's name covers every byte
             )
-            path = f"{folder}/{digest(temporary)}.parquet"
+            path = f"{folder}/{integrity.Checksums.of(temporary).name}.parquet"
             size = _settle(temporary, root / path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -142,29 +168,20 @@ def write(events: pa.Table, root: Path, *, month: str, bucket: int) -> AddAction
 
 
 def removal(file: LakeFile) -> RemoveAction:
-    """Return the action that takes `file` out of the table; its bytes stay until `vacuum`."""
+    """Return the action that takes `file` out of the table; its bytes stay until `vacuum`.
+
+    Raises:
+        StoreConflict: It has a deletion vector, which such an action cannot name, so it would not go.
+    """
+    if file.deleted is not None:
+        raise StoreConflict(f"{file.path} has a deletion vector since this job began: run it again")
     values: dict[str, str | None] = {"month": file.month, "bucket": str(file.bucket)}
     return RemoveAction(file.path, True, int(time.time() * 1000), file.size, values)
 
 
-def digest(path: Path) -> str:
-    """Hash the bytes of a file: 32 hex digits (BLAKE2b)."""
-    state = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            state.update(chunk)
-    return state.hexdigest()
-
-
 def damage(root: Path, file: LakeFile) -> str | None:
     """Say what is wrong with a file, or return `None` when its bytes are those that were committed."""
-    path = root / file.path
-    if not path.exists():
-        return MISSING
-    if path.stat().st_size != file.size:
-        return f"{path.stat().st_size:,} bytes, {file.size:,} bytes were committed"
-    found = digest(path)
-    return None if found == path.stem else f"checksum {found}, {path.stem} was committed"
+    return integrity.damage(root, file)
 
 
 @contextmanager

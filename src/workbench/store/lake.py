@@ -11,12 +11,12 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound, StoreTooNew
-from workbench.store import files, maintenance
+from workbench.store import deletion_vectors, delta_features, files, maintenance
 from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
 from workbench.store.snapshot import LakeSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 LAYOUT: Final = 1
@@ -77,6 +77,7 @@ class LakeStore:
                 table.load_as_version(version)
             except DeltaError as error:
                 raise InvalidArgument(f"version {version} of {self.path} is no longer kept: {error}") from error
+            delta_features.refuse_unreadable(table, self.path)
         with self._lock:
             last = self._last
             if last is None or (last.version, last.known_at) != (table.version(), known_at):
@@ -140,11 +141,14 @@ class LakeStore:
 
     def _table(self) -> DeltaTable:
         try:
-            return DeltaTable(self.root)
+            table = DeltaTable(self.root)
         except TableNotFoundError as error:
             raise StoreNotFound(f"no lake at {self.path}: it was there a moment ago") from error
         except DeltaError as error:
-            raise StoreError(f"cannot open the lake at {self.path}: {error}") from error
+            unknown = delta_features.unknown_feature(error, self.path)
+            raise unknown or StoreError(f"cannot open the lake at {self.path}: {error}") from error
+        delta_features.refuse_unreadable(table, self.path)
+        return table
 
     def _create(self) -> None:
         if self.path.is_file() or (self.root.is_dir() and any(self.root.iterdir())):
@@ -171,19 +175,38 @@ def _refuse_moved(table: DeltaTable, moved: Mapping[str, tuple[int, int]]) -> No
             raise StoreConflict(f"{source} is committed up to {committed:,}, not {start:,}: another process reads it")
 
 
-def commit(table: DeltaTable, actions: list[files.Action], moved: Mapping[str, int]) -> None:
+def commit(
+    table: DeltaTable,
+    actions: list[files.Action],
+    moved: Mapping[str, int],
+    *,
+    replaced: Sequence[tuple[str, int]] = (),
+) -> None:
     """Commit actions, and where each application in `moved` has come to, as one version of the table.
+
+    Args:
+        table: Opened at the version that the actions are based on.
+        actions: Only additions if `replaced` is given.
+        moved: New position by application.
+        replaced: Cells (month, bucket) of which every file goes in the same step, deletion vectors included.
 
     Raises:
         StoreConflict: Since `table` was opened, another process moved one of them on.
         StoreFull: The disk is full.
     """
+    delta_features.refuse_unwritable(table, deletion_vectors.folder(table).parent)
     transactions = [Transaction(app_id, version) for app_id, version in moved.items()]
     properties = CommitProperties(app_transactions=transactions)
     with files.disk_full_named(Path(table.table_uri.removeprefix("file://"))):
         try:
             table.create_write_transaction(
-                actions, mode="append", schema=table.schema(), partition_by=_PARTITIONS, commit_properties=properties
+                actions,
+                mode="overwrite" if replaced else "append",
+                schema=table.schema(),
+                partition_by=_PARTITIONS,
+                partition_filters=[[("month", "=", month), ("bucket", "=", str(bucket))] for month, bucket in replaced]
+                or None,
+                commit_properties=properties,
             )
         except CommitFailedError as error:
             raise StoreConflict(f"another process committed {', '.join(moved)} first: {error}") from error

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from workbench.errors import InvalidArgument, StoreConflict
-from workbench.store import arrivals, duck, files
+from workbench.store import arrivals, deletion_vectors, files, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,7 +54,14 @@ BULK: Final = 200_000
 class Commit(Protocol):
     """How a job commits: see `lake.commit`."""
 
-    def __call__(self, table: DeltaTable, actions: list[files.Action], moved: Mapping[str, int]) -> None:
+    def __call__(
+        self,
+        table: DeltaTable,
+        actions: list[files.Action],
+        moved: Mapping[str, int],
+        *,
+        replaced: Sequence[tuple[str, int]] = (),
+    ) -> None:
         """Commit `actions` as one version."""
 
 
@@ -69,7 +76,7 @@ def sort_in(table: DeltaTable, root: Path, events: pa.Table, *, moved: Mapping[s
     present = files.files_of(table)
     if any(file.in_tail for file in present):
         raise StoreConflict("events that arrived earlier wait to be sorted first")
-    new = arrivals.new_rows(events, duck.parquet(root, [file.path for file in present]), root=root)
+    new = arrivals.new_rows(events, present, root=root)
     commit(table, _written(root, events, new), {**moved, **_next(table)})
     return int(events.num_rows) - len(new)
 
@@ -82,6 +89,7 @@ def compact(opened: Callable[[], DeltaTable], root: Path, *, runs: int, commit: 
     """
     dropped = 0
     try:
+        foreign.rewrite(opened(), root, unnamed=runs == 1, next_job=_next, commit=commit)
         while True:
             table = opened()
             present = files.files_of(table)
@@ -138,6 +146,7 @@ def vacuum(table: DeltaTable, root: Path, *, grace_hours: float) -> list[Path]:
         retention_hours=max(0, int(grace_hours)), dry_run=True, enforce_retention_duration=False, full=True
     )
     youngest = time.time() - grace_hours * 3600
+    listed = [path for path in listed if not deletion_vectors.is_vector_file(path)]  # the list holds those in use too
     gone = [root / path for path in listed if _older(root / path, youngest)]
     for path in gone:
         path.unlink(missing_ok=True)
@@ -180,7 +189,7 @@ def _sort(
 ) -> tuple[list[files.Action], int]:
     """Write the new events of `tail` as one sorted file per cell; count those that were not new."""
     arrived = files.read(root, tail)
-    new = arrivals.new_rows(arrived, duck.parquet(root, [file.path for file in history]), root=root)
+    new = arrivals.new_rows(arrived, history, root=root)
     return _written(root, arrived, new), arrived.num_rows - len(new)
 
 

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workbench.errors import StoreCorrupt
-from workbench.store import arrivals, duck
+from workbench.store import arrivals, deletion_vectors, duck, integrity
 from workbench.store.base import STORED_EVENT, parts_of
-from workbench.store.files import MISSING, damage
+from workbench.store.files import damage
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -93,6 +93,7 @@ class LakeSnapshot:
         with self._damage_named():
             cursor = self._opened().cursor()
             try:
+                integrity.verify(self.root, self.files if part is None else self._history(part))
                 if part is not None:
                     cursor.execute(f"USE part_{part:d}")
                 return duck.select(cursor, sql, params or {})
@@ -103,6 +104,7 @@ class LakeSnapshot:
         """Read columns of a part straight from its files; see `base.Snapshot.scan`."""
         wanted = list(dict.fromkeys(["user_key", *columns, *(["ingested_at"] if self.known_at else [])]))
         with self._damage_named():
+            integrity.verify(self.root, self._history(part))
             tables = [self._read(file, wanted) for file in self._history(part)]
             tables.append(self._waiting(part).select(wanted).cast(_scanned(wanted)))
         return pa.concat_tables([self._seen(table) for table in tables]).select(list(columns))
@@ -123,7 +125,7 @@ class LakeSnapshot:
         known = self._footers.get(file.path)
         with pq.ParquetFile(self.root / file.path, metadata=known, read_dictionary=texts) as opened:
             self._footers[file.path] = opened.metadata
-            return opened.read(columns, use_threads=False)
+            return deletion_vectors.kept_rows(opened.read(columns, use_threads=False), file.deleted)
 
     def _seen(self, table: pa.Table) -> pa.Table:
         """Leave out what was not known yet, and who is not asked about."""
@@ -144,7 +146,7 @@ class LakeSnapshot:
             damaged = {file.path: wrong for file in self.files if (wrong := damage(self.root, file))}
             if not damaged:
                 raise
-            raise StoreCorrupt(_explained(self.root, damaged)) from error
+            raise StoreCorrupt(integrity.explanation(self.root, damaged)) from error
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         """Return the engine: with the view `events` of everybody, and one in a schema of its own for each part."""
@@ -159,6 +161,10 @@ class LakeSnapshot:
         if self._members is not None:
             engine.register("given", pa.table({"user_key": pa.array(self._members, pa.int64())}))
             engine.execute("CREATE TABLE members AS SELECT DISTINCT user_key FROM given")
+        deletions = deletion_vectors.deletions(self.root, self.files)
+        if deletions is not None:
+            engine.register("vectors", deletions)
+            engine.execute("CREATE TABLE deletions AS FROM vectors")
         history = [file for file in self.files if not file.in_tail]
         tail = self._tail(engine)
         engine.execute(f"CREATE VIEW events AS {self._source(history, tail)}")
@@ -179,7 +185,7 @@ class LakeSnapshot:
 
     def _source(self, files: Sequence[LakeFile], tail: str) -> str:
         """Write the SELECT of the events in some files, in their order, and of the tail."""
-        history = duck.parquet(self.root, [file.path for file in files])
+        history = self._relation(files)
         parts = [f"SELECT {COLUMNS} FROM {history} WHERE {self._known}"] if history else []  # noqa: S608 - own files
         if tail:
             parts.append(tail)
@@ -191,15 +197,19 @@ class LakeSnapshot:
     def _tail(self, engine: duckdb.DuckDBPyConnection) -> str:
         """Keep what has arrived and is not sorted yet in memory, each event once; empty text if there is nothing."""
         engine.execute(f"CREATE TABLE nothing ({duck.COLUMN_TYPES})")
-        tail = duck.parquet(self.root, [file.path for file in self.files if file.in_tail])
+        tail = self._relation([file for file in self.files if file.in_tail])
         if not tail:
             return ""
-        history = duck.parquet(self.root, [file.path for file in self.files if not file.in_tail])
+        integrity.verify(self.root, self.files)  # history decides what is new
         arrived = duck.select(engine, f"SELECT {COLUMNS} FROM {tail} WHERE {self._known}", {})  # noqa: S608 - own files
-        new = arrived.take(pa.array(arrivals.new_rows(arrived, history, root=self.root)))
+        sorted_files = [file for file in self.files if not file.in_tail]
+        new = arrived.take(pa.array(arrivals.new_rows(arrived, sorted_files, root=self.root)))
         engine.register("new_events", new.sort_by([("user_key", "ascending"), ("occurred_at", "ascending")]))
         engine.execute("CREATE TABLE tail AS SELECT * FROM new_events")
         return f"SELECT {COLUMNS} FROM main.tail"  # noqa: S608 - own names
+
+    def _relation(self, files: Sequence[LakeFile]) -> str | None:
+        return deletion_vectors.relation(self.root, files, COLUMNS, deletions="main.deletions")
 
     @property
     def _known(self) -> str:
@@ -213,13 +223,3 @@ def _scanned(columns: Sequence[str]) -> pa.Schema:
     stored = [STORED_EVENT.field(name) for name in columns]
     text = pa.dictionary(pa.int32(), pa.string())
     return pa.schema([each.with_type(text) if each.type == pa.string() else each for each in stored])
-
-
-def _explained(root: Path, damaged: Mapping[str, str]) -> str:
-    path, wrong = next(iter(damaged.items()))
-    what = (
-        f"{len(damaged)} file(s) of this version are not as they were committed; the first, {root / path}, is {wrong}"
-    )
-    if all(wrong == MISSING for wrong in damaged.values()):
-        return f"{what}: if the version is old, vacuum has removed them, and the newest one can be opened"
-    return f"{what}: run `workbench doctor --scrub`, and restore them, or ingest again into a new lake"
