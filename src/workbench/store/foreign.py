@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.store import files, integrity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from deltalake import DeltaTable
@@ -15,18 +15,17 @@ if TYPE_CHECKING:
     from workbench.store.maintenance import Commit
 
 
-def rewrite(
-    table: DeltaTable, root: Path, *, unnamed: bool, next_job: Callable[[DeltaTable], dict[str, int]], commit: Commit
+def leave_out_deleted(
+    opened: Callable[[], DeltaTable], root: Path, *, next_job: Callable[[DeltaTable], dict[str, int]], commit: Commit
 ) -> None:
-    """Take deleted rows out of the files for good; if `unnamed`, also give checksums to files that have none.
+    """Rewrite the files that have a deletion vector, so that the deleted rows are gone for good.
 
-    Every file of a cell with a deletion vector is rewritten: `deltalake` can remove a file with its vector only by
-    replacing the whole cell.
+    All files of their cell are rewritten, in one commit each: `deltalake` removes a file together with its vector only
+    when it replaces the cell.
 
     Args:
-        table: Opened at the newest version.
+        opened: Opens the table at its newest version.
         root: Its folder.
-        unnamed: Rewrite the files without checksum too; nobody knows whether their bytes are as they were written.
         next_job: The transaction of a maintenance job.
         commit: How to commit.
 
@@ -34,16 +33,34 @@ def rewrite(
         StoreConflict: Another maintenance job came first.
         StoreCorrupt: A file is damaged.
     """
-    present = files.files_of(table)
-    cells = sorted({(file.month, file.bucket) for file in present if file.deleted is not None})
-    chosen = [
-        file
-        for file in present
-        if (file.month, file.bucket) in cells or (unnamed and not integrity.has_checksum(file.path))
-    ]
-    if not chosen:
-        return
-    cells = sorted({(file.month, file.bucket) for file in chosen})
-    inside = [file for file in present if (file.month, file.bucket) in cells]
-    added = [action for file in inside if (action := files.rewritten(root, file)) is not None]
-    commit(table, list(added), next_job(table), replaced=cells)
+    while True:
+        table = opened()
+        present = files.files_of(table)
+        cell = next(((file.month, file.bucket) for file in present if file.deleted is not None), None)
+        if cell is None:
+            return
+        inside = [file for file in present if (file.month, file.bucket) == cell]
+        commit(table, _rewritten(root, inside), next_job(table), replaced=cell)
+
+
+def add_checksums(
+    table: DeltaTable, root: Path, *, next_job: Callable[[DeltaTable], dict[str, int]], commit: Commit
+) -> None:
+    """Rewrite the files without recorded checksum; whether their bytes are as they were written, nobody knows.
+
+    Args:
+        table: Opened at its newest version.
+        root: Its folder.
+        next_job: The transaction of a maintenance job.
+        commit: How to commit.
+
+    Raises:
+        StoreConflict: Another maintenance job came first.
+    """
+    unnamed = [file for file in files.files_of(table) if not integrity.has_checksum(file.path)]
+    if unnamed:
+        commit(table, [*map(files.removal, unnamed), *_rewritten(root, unnamed)], next_job(table))
+
+
+def _rewritten(root: Path, present: Sequence[files.LakeFile]) -> list[files.Action]:
+    return [action for file in present if (action := files.rewritten(root, file)) is not None]

@@ -16,7 +16,7 @@ from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
 from workbench.store.snapshot import LakeSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
 LAYOUT: Final = 1
@@ -180,7 +180,7 @@ def commit(
     actions: list[files.Action],
     moved: Mapping[str, int],
     *,
-    replaced: Sequence[tuple[str, int]] = (),
+    replaced: tuple[str, int] | None = None,
 ) -> None:
     """Commit actions, and where each application in `moved` has come to, as one version of the table.
 
@@ -188,7 +188,7 @@ def commit(
         table: Opened at the version that the actions are based on.
         actions: Only additions if `replaced` is given.
         moved: New position by application.
-        replaced: Cells (month, bucket) of which every file goes in the same step, deletion vectors included.
+        replaced: A cell (month, bucket) of which every file goes in the same step, with its deletion vector.
 
     Raises:
         StoreConflict: Since `table` was opened, another process moved one of them on.
@@ -204,8 +204,9 @@ def commit(
                 mode="overwrite" if replaced else "append",
                 schema=table.schema(),
                 partition_by=_PARTITIONS,
-                partition_filters=[[("month", "=", month), ("bucket", "=", str(bucket))] for month, bucket in replaced]
-                or None,
+                partition_filters=[("month", "=", replaced[0]), ("bucket", "=", str(replaced[1]))]
+                if replaced
+                else None,
                 commit_properties=properties,
             )
         except CommitFailedError as error:

@@ -60,7 +60,7 @@ class Commit(Protocol):
         actions: list[files.Action],
         moved: Mapping[str, int],
         *,
-        replaced: Sequence[tuple[str, int]] = (),
+        replaced: tuple[str, int] | None = None,
     ) -> None:
         """Commit `actions` as one version."""
 
@@ -89,7 +89,9 @@ def compact(opened: Callable[[], DeltaTable], root: Path, *, runs: int, commit: 
     """
     dropped = 0
     try:
-        foreign.rewrite(opened(), root, unnamed=runs == 1, next_job=_next, commit=commit)
+        foreign.leave_out_deleted(opened, root, next_job=_next, commit=commit)
+        if runs == 1:
+            foreign.add_checksums(opened(), root, next_job=_next, commit=commit)
         while True:
             table = opened()
             present = files.files_of(table)
