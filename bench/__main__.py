@@ -10,6 +10,7 @@ BENCHES = (
     "ingest",
     "run",
     "kills",
+    "integrity",
     "questions",
     "stream",
     "live",

@@ -6,6 +6,7 @@ widening) or breaks what the other program relies on (row tracking, constraints)
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -24,9 +25,9 @@ WRITTEN: Final = frozenset({deletion_vectors.FEATURE, "appendOnly", "invariants"
 """Writer features that are honoured; the last two come with any upgrade of the protocol and are checked in use."""
 
 _READER_VERSIONS: Final = (1, 2, 3)
-_LEGACY_WRITER: Final = 6
-_FEATURES_WRITER: Final = 7
-_UNKNOWN: Final = re.compile(r"(?:Feature '(?P<one>\w+)' is not supported|features? required: \[(?P<several>[^\]]+)\])")
+_IDENTITY_WRITER: Final = 6
+_NEWEST_WRITER: Final = 7
+_UNKNOWN: Final = re.compile(r"Feature '(?P<name>[\w.-]+)' is not supported")
 _IN_USE: Final = {
     "delta.appendOnly": "appendOnly",
     "delta.enableChangeDataFeed": "changeDataFeed",
@@ -62,28 +63,51 @@ def refuse_unwritable(table: DeltaTable, path: Path) -> None:
     """
     refuse_unreadable(table, path)
     protocol, configuration = table.protocol(), table.metadata().configuration
-    if _LEGACY_WRITER < protocol.min_writer_version != _FEATURES_WRITER:
+    if protocol.min_writer_version > _NEWEST_WRITER:
         raise StoreError(
             f"{path} requires version {protocol.min_writer_version} of the Delta writer protocol, Workbench writes "
-            f"up to {_FEATURES_WRITER}: upgrade Workbench"
+            f"up to {_NEWEST_WRITER}: upgrade Workbench"
         )
     unknown = set(protocol.writer_features or []) - WRITTEN
     unknown |= {feature for key, feature in _IN_USE.items() if str(configuration.get(key)).lower() == "true"}
     if any(key.startswith("delta.constraints.") for key in configuration):
         unknown.add("checkConstraints")
+    if protocol.min_writer_version == _IDENTITY_WRITER:
+        unknown.add("identityColumns")
     if "delta.invariants" in table.schema().to_json():
         unknown.add("invariants")
     if unknown:
         raise StoreError(_refusal(path, sorted(unknown), "write"))
 
 
-def unknown_feature(error: Exception, path: Path) -> StoreError | None:
-    """Explain an error of `deltalake` about a feature that it does not know either; `None` if it is another error."""
+def unknown_feature(error: Exception, root: Path, path: Path) -> StoreError | None:
+    """Explain that `deltalake` cannot open a table because of a feature; `None` if that is not why.
+
+    Args:
+        error: What it raised.
+        root: Folder of the table.
+        path: How the lake is named to its user.
+    """
+    names = [name for name in _required(root) if name not in READ]
     match = _UNKNOWN.search(str(error))
-    if match is None:
-        return None
-    names = [match["one"]] if match["one"] else [name.strip() for name in match["several"].split(",")]
-    return StoreError(_refusal(path, names, "read"))
+    if not names and match:
+        names = [match["name"]]
+    return StoreError(_refusal(path, names, "read")) if names else None
+
+
+def _required(root: Path) -> list[str]:
+    """Return the reader features of the newest protocol in the log itself, as far as it is in JSON and readable."""
+    for entry in sorted((root / "_delta_log").glob("*.json"), reverse=True):
+        for line in entry.read_text(encoding="utf-8", errors="replace").splitlines():
+            if '"protocol"' not in line:
+                continue
+            try:
+                protocol = json.loads(line).get("protocol")
+            except ValueError:
+                continue  # a damaged log is not what this is about
+            if protocol:
+                return sorted(protocol.get("readerFeatures") or [])
+    return []
 
 
 def _refusal(path: Path, features: list[str], verb: str) -> str:

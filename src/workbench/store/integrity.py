@@ -147,6 +147,12 @@ def verify(root: Path, files: Iterable[DataFile]) -> None:
         raise StoreCorrupt(explanation(root, damaged))
 
 
+def forget() -> None:
+    """Forget which files were verified, as in a new process."""
+    with _lock:
+        _verified.clear()
+
+
 def damage(root: Path, file: DataFile) -> str | None:
     """Compare the size and every recorded checksum of a file, remembered or not; describe the first difference."""
     path = root / file.path

@@ -145,7 +145,7 @@ class LakeStore:
         except TableNotFoundError as error:
             raise StoreNotFound(f"no lake at {self.path}: it was there a moment ago") from error
         except DeltaError as error:
-            unknown = delta_features.unknown_feature(error, self.path)
+            unknown = delta_features.unknown_feature(error, self.root, self.path)
             raise unknown or StoreError(f"cannot open the lake at {self.path}: {error}") from error
         delta_features.refuse_unreadable(table, self.path)
         return table
