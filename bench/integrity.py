@@ -2,7 +2,8 @@
 
 Every question is asked in turn with and without verification, in one process: warm (all files verified before), and
 cold (a store that was just opened, in a process that verified nothing; modules are loaded and the disk's cache is warm,
-so this is the dearest case). Then bits are flipped, one at a time, anywhere in any file, and a question is asked as a
+so this is the dearest case). Processor seconds of all threads are compared, by their medians: other programs on the
+machine do not disturb them. Then bits are flipped, one at a time, anywhere in any file, and a question is asked as a
 new process asks it: it has to be refused.
 """
 
@@ -80,9 +81,9 @@ def _cost(name: str, lake: Path, ask: Callable[[wb.Workbench], object], times: i
 
 def _timed(call: Callable[[], None], *, verified: bool) -> float:
     with _verification(on=verified):
-        start = time.perf_counter()
+        start = time.process_time()
         call()
-        return time.perf_counter() - start
+        return time.process_time() - start
 
 
 @contextmanager

@@ -7,21 +7,18 @@ ClickHouse it is a table whose partitions are the days.
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from workbench.errors import InvalidArgument, StoreConflict, StoreError
-from workbench.store import files
+from workbench.store import daily_lake, files
 from workbench.store.clickhouse import ClickHouseStore
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from workbench.store.lake import LakeStore
 
 _NAME: Final = re.compile(r"[a-z][a-z_]{0,40}")
@@ -50,6 +47,7 @@ def replace(store: LakeStore | ClickHouseStore, name: str, day: date, rows: pa.T
         InvalidArgument: The name is none, or a column holds what no table by day can hold.
         StoreConflict: Others wrote the same day over and over.
         StoreError: The table cannot be written.
+        StoreCorrupt: A file of it is missing or damaged.
     """
     if not _NAME.fullmatch(name) or name in ("events", "batches", "control"):
         raise InvalidArgument(f"{name!r} is no name of a table by day: use lower-case letters and _")
@@ -59,12 +57,13 @@ def replace(store: LakeStore | ClickHouseStore, name: str, day: date, rows: pa.T
     if isinstance(store, ClickHouseStore):
         _replace_partition(store, name, day, dated)
         return
-    predicate = f"date = '{day.isoformat()}'"
     for last in (*[False] * (_TRIES - 1), True):
         try:
             with files.disk_full_named(store.path):
-                _overwrite(store, name, dated, predicate)
+                daily_lake.replace(store.path / name, name, dated, day.isoformat())
             return
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(f"cannot write {name} of {store.path}: {error}") from error
         except DeltaError as error:
             if last:
                 raise StoreConflict(
@@ -72,30 +71,17 @@ def replace(store: LakeStore | ClickHouseStore, name: str, day: date, rows: pa.T
                 ) from error
 
 
-def _overwrite(store: LakeStore, name: str, dated: pa.Table, predicate: str) -> None:
-    where = str(store.path / name)
-    if DeltaTable.is_deltatable(where):
-        write_deltalake(where, dated, mode="overwrite", predicate=predicate, schema_mode="merge")
-    else:
-        write_deltalake(where, dated, mode="overwrite", partition_by=["date"], name=name)
-
-
 def read(store: LakeStore | ClickHouseStore, name: str, *, day: date | None = None) -> pa.Table | None:
     """Return the rows of a table, of one day or of all, `date` among the columns; `None` if there is no such table."""
     if isinstance(store, ClickHouseStore):
         return _selected(store, name, day)
-    where = str(store.path / name)
-    if not DeltaTable.is_deltatable(where):
-        return None
     try:
-        found: pa.Table = pa.table(DeltaTable(where).to_pyarrow_dataset().to_table(filter=_of_day(day)))
+        table = daily_lake.opened(store.path / name)
+        if table is None:
+            return None
+        return daily_lake.read(store.path / name, table, day=None if day is None else day.isoformat())
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise StoreError(f"cannot read {name} of {store.path}: {error}") from error
-    return found
-
-
-def _of_day(day: date | None) -> pc.Expression | None:
-    return None if day is None else pc.field("date") == pa.scalar(day, pa.date32())
 
 
 def days(store: LakeStore | ClickHouseStore, name: str) -> list[date]:
@@ -103,11 +89,8 @@ def days(store: LakeStore | ClickHouseStore, name: str) -> list[date]:
     if isinstance(store, ClickHouseStore):
         table = _selected(store, name, None, what="DISTINCT date")
         return [] if table is None else sorted(table["date"].to_pylist())
-    where = str(store.path / name)
-    if not DeltaTable.is_deltatable(where):
-        return []
-    found = DeltaTable(where).to_pyarrow_dataset().to_table(columns=["date"])["date"]
-    return sorted(pc.unique(found).to_pylist())
+    table = daily_lake.opened(store.path / name)
+    return [] if table is None else [date.fromisoformat(each) for each in daily_lake.days(table)]
 
 
 def _replace_partition(store: ClickHouseStore, name: str, day: date, dated: pa.Table) -> None:

@@ -159,7 +159,7 @@ def write(events: pa.Table, root: Path, *, month: str, bucket: int) -> AddAction
                 write_page_checksum=False,  # the file's name covers every byte
             )
             path = f"{folder}/{integrity.Checksums.of(temporary).name}.parquet"
-            size = _settle(temporary, root / path)
+            size = settle(temporary, root / path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -197,7 +197,7 @@ def disk_full_named(root: Path) -> Iterator[None]:
         raise
 
 
-def _settle(temporary: Path, path: Path) -> int:
+def settle(temporary: Path, path: Path) -> int:
     """Make the bytes durable before a commit can name them; return how many there are."""
     with temporary.open("rb+") as stream:
         os.fsync(stream.fileno())
