@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from unittest.mock import ANY
 
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
-from workbench.errors import InvalidArgument, StoreError
+from tests.store import foreign
+from workbench.errors import InvalidArgument, StoreCorrupt, StoreError
 from workbench.store import daily
 from workbench.store.clickhouse import ClickHouseStore
 from workbench.store.lake import LakeStore
@@ -106,3 +109,67 @@ def test_predictions_lie_in_the_table_of_the_schema(store):
 def test_other_names_are_refused(store, name):
     with pytest.raises(InvalidArgument, match="is no name of a table by day"):
         daily.replace(store, name, MONDAY, rows("ann"))
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return LakeStore(tmp_path / "lake")
+
+
+def files_of(lake, name="scores"):
+    return sorted((lake.path / name).rglob("date=*/*.parquet"))
+
+
+def test_a_damaged_table_is_refused_and_named(lake):
+    daily.replace(lake, "scores", MONDAY, rows("ann", "bob", "cem"))
+    (path,) = files_of(lake)
+    good = path.read_bytes()
+    for place in range(0, len(good), 150):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        with pytest.raises(StoreCorrupt, match=path.name):
+            daily.read(lake, "scores")
+    assert lake.scrub() == {f"scores/{path.relative_to(lake.path / 'scores')}": ANY}
+    path.write_bytes(good)
+    assert (lake.scrub(), lake.unnamed()) == ({}, [])
+
+
+def test_a_table_of_an_older_version_is_read_and_gets_checksums(lake):
+    old = rows("ann", "bob").add_column(0, "date", pa.array([MONDAY] * 2, pa.date32()))
+    write_deltalake(lake.path / "scores", old, mode="overwrite", partition_by=["date"], name="scores")
+    assert people(lake) == [("ann", 0.5), ("bob", 0.5)]
+    daily.replace(lake, "scores", TUESDAY, rows("cem"))
+    assert (len(lake.unnamed()), daily.days(lake, "scores")) == (1, [MONDAY, TUESDAY])
+    lake.maintain(full=True)
+    assert lake.unnamed() == []
+    assert people(lake) == [("ann", 0.5), ("bob", 0.5), ("cem", 0.5)]
+    assert people(lake, MONDAY) == [("ann", 0.5), ("bob", 0.5)]
+
+
+def test_a_new_column_is_null_on_the_days_before(lake):
+    daily.replace(lake, "scores", MONDAY, rows("ann"))
+    daily.replace(lake, "scores", TUESDAY, rows("ann").append_column("reason", pa.array(["bored"])))
+    daily.replace(lake, "scores", MONDAY, rows("bob"))
+    table = daily.read(lake, "scores").sort_by("date")
+    assert table["reason"].to_pylist() == [None, "bored"]
+    assert table.column_names[0] == "date"
+
+
+def test_people_that_another_program_deleted_from_a_table_stay_deleted(lake):
+    daily.replace(lake, "scores", MONDAY, rows("ann", "bob"))
+    (path,) = files_of(lake)
+    foreign.delete_rows(lake.path / "scores", str(path.relative_to(lake.path / "scores")), [0])
+    assert people(lake) == [("bob", 0.5)]
+    lake.maintain(full=True)
+    assert people(lake) == [("bob", 0.5)]
+    daily.replace(lake, "scores", MONDAY, rows("cem"))
+    assert people(lake) == [("cem", 0.5)]
+
+
+def test_a_table_with_an_unknown_feature_is_refused_by_name(lake):
+    daily.replace(lake, "scores", MONDAY, rows("ann"))
+    foreign.commit(lake.path / "scores", *foreign.upgraded(lake.path / "scores", "typeWidening"))
+    for use in (lambda: daily.read(lake, "scores"), lambda: daily.days(lake, "scores")):
+        with pytest.raises(StoreError, match="typeWidening"):
+            use()
+    with pytest.raises(StoreError, match="typeWidening"):
+        daily.replace(lake, "scores", MONDAY, rows("ann"))

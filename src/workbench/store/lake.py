@@ -11,7 +11,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound, StoreTooNew
-from workbench.store import deletion_vectors, delta_features, files, maintenance
+from workbench.store import daily_lake, deletion_vectors, delta_features, files, integrity, maintenance
 from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
 from workbench.store.snapshot import LakeSnapshot
 
@@ -117,6 +117,8 @@ class LakeStore:
         """Sort what has arrived into its cells and drop repeated events; see `base.Store.maintain`."""
         runs = 1 if full else maintenance.RUNS
         dropped = maintenance.compact(self._table, self.root, runs=runs, commit=commit)
+        if full:
+            daily_lake.add_checksums(self.path)
         maintenance.trim_log(self.root)
         return dropped
 
@@ -132,9 +134,17 @@ class LakeStore:
         return maintenance.vacuum(self._table(), self.root, grace_hours=grace_hours)
 
     def scrub(self) -> dict[str, str]:
-        """Check every byte of the newest version; return what is wrong, by file."""
+        """Check every byte of the newest version and of the tables by day; return what is wrong, by file."""
         found = {file.path: files.damage(self.root, file) for file in self.snapshot().files}
-        return {path: damage for path, damage in found.items() if damage}
+        return {path: damage for path, damage in found.items() if damage} | daily_lake.damage(self.path)
+
+    def unnamed(self) -> list[str]:
+        """List the files that record no checksum, so that damage of them would not be seen.
+
+        Other programs write such files; `maintain(full=True)` writes them anew, with one.
+        """
+        events = [file.path for file in self.snapshot().files if not integrity.has_checksum(file.path)]
+        return events + daily_lake.unnamed(self.path)
 
     def close(self) -> None:
         """Let go of nothing: files are open only while they are read."""
