@@ -182,6 +182,9 @@ def test_the_name_of_a_file_records_its_checksums(lake):
     assert Checksums.recorded(path) == Checksums.of(path)
     assert integrity.has_checksum(path)
     assert integrity.damage(lake.root, lake.snapshot().files[0]) is None
+    assert integrity.is_intact(path)
+    flip(path, 77)
+    assert not integrity.is_intact(path)
 
 
 def renamed(lake, name):

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.store import deletion_vectors, duck, integrity
+from workbench.store import duck, file_reads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,15 +33,11 @@ def new_rows(arrived: pa.Table, history: Sequence[LakeFile], *, root: Path) -> N
     Raises:
         StoreCorrupt: A file of history is damaged, so nobody can tell what is new.
     """
-    integrity.verify(root, history)
     rows = np.arange(arrived.num_rows)
     engine = duck.connect(allowed=[root.parent], memory="1GB")
     keys = arrived.select(["event_id", "ingested_at", "source", "position"])
     engine.register("arrived", keys.append_column("row", pa.array(rows)))
-    deletions = deletion_vectors.deletions(root, history)
-    if deletions is not None:
-        engine.register("deletions", deletions)
-    past = deletion_vectors.relation(root, history, "event_id", deletions="deletions")
+    past = file_reads.relation(engine, root, history, "event_id")
     known = f"SELECT event_id FROM {past} SEMI JOIN arrived USING (event_id)" if past else _NONE  # noqa: S608
     again = duck.select(engine, _AGAIN.format(known=known), {})["row"].to_numpy()
     engine.close()

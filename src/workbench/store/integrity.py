@@ -113,6 +113,11 @@ def has_checksum(path: str | Path) -> bool:
     return Checksums.recorded(path).blake2b is not None
 
 
+def is_intact(path: Path) -> bool:
+    """Tell whether the bytes of a file, which may be in no log, are those that its name records."""
+    return has_checksum(path) and Checksums.recorded(path).difference(Checksums.of(path)) is None
+
+
 def verify(root: Path, files: Iterable[DataFile]) -> None:
     """Verify files that were not verified by this process, or have changed since.
 
