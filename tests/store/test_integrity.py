@@ -11,9 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import workbench as wb
 from tests.store import foreign
 from workbench.errors import StoreCorrupt
 from workbench.events import to_table
+from workbench.metrics.calendars import micros
+from workbench.metrics.plain import Plain, plain_rows
 from workbench.store import copying, files, integrity, maintenance
 from workbench.store.integrity import Checksums
 from workbench.store.lake import LakeStore
@@ -166,6 +169,52 @@ def test_a_part_verifies_its_own_files_alone(lake, monkeypatch):
     assert snapshot.scan(["user_key"], part=0).num_rows > 0
     with pytest.raises(StoreCorrupt):
         snapshot.query("SELECT count(*) FROM events", part=1)
+
+
+def test_a_question_of_a_month_verifies_the_files_of_that_month_alone(lake):
+    minutes = 60 * 24 * 40
+    put(lake, dict.fromkeys(PEOPLE, f"view:0 view:{minutes} view:{2 * minutes}"))
+    lake.maintain()
+    snapshot = lake.snapshot()
+    march = [file for file in snapshot.files if file.month == "2026-03"]
+    assert march
+    for file in march:
+        flip(lake.root / file.path, 800)
+    january, february, april = (micros(datetime(2026, month, 1, tzinfo=UTC)) for month in (1, 2, 4))
+    for plain in (Plain(now=february - 1), Plain(now=april, since=january, until=february)):
+        rows = [plain_rows(snapshot, plain, part=part) for part in range(snapshot.parts)]
+        assert sum(len(each["at"]) for each in rows) == 40
+    for plain in (Plain(now=april), Plain(now=april, since=february), Plain(now=april, until=april)):
+        with pytest.raises(StoreCorrupt):
+            plain_rows(snapshot, plain, part=0)
+
+
+def test_people_of_a_file_that_another_program_wrote_unsorted_are_still_followed(lake):
+    put(lake, {f"user {number}": "view:0 buy:9" for number in range(60)})
+    lake.maintain()
+    for _ in range(len(lake.snapshot().files)):
+        shuffled(lake)
+    assert all(not integrity.has_checksum(file.path) for file in lake.snapshot().files)
+    for sorted_anew in (False, True):
+        if sorted_anew:
+            lake.maintain(full=True)
+        funnel = wb.open(lake.path).funnel(["view", "buy"], now="2026-02-01").frame
+        assert funnel["users"].tolist() == [60, 60]
+    assert lake.unnamed() == []
+
+
+def shuffled(lake):
+    """Write a sorted file anew in another order, as another program may."""
+    file = next(file for file in lake.snapshot().files if integrity.has_checksum(file.path))
+    table = pq.read_table(lake.root / file.path, partitioning=None)
+    path = f"{os.path.dirname(file.path)}/part-{file.bucket}.parquet"
+    order = sorted(range(table.num_rows), key=lambda row: row * 7 % 11)
+    pq.write_table(table.take(order), lake.root / path)
+    entry = next(entry for entry in foreign.entries(lake.root, "add") if entry["path"] == file.path)
+    removed = {key: entry[key] for key in ("path", "partitionValues", "size")}
+    removed |= {"dataChange": True, "deletionTimestamp": 1}
+    added = {**entry, "path": path, "size": (lake.root / path).stat().st_size}
+    foreign.commit(lake.root, {"remove": removed}, {"add": added})
 
 
 def test_memory_of_verified_files_is_bounded(lake, monkeypatch):

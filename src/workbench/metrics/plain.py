@@ -68,7 +68,8 @@ class Plain:
 def plain_rows(snapshot: Snapshot, plain: Plain, *, part: int) -> dict[str, Column] | None:
     """Read the rows of one part of the people; `None` from a store that has to be asked."""
     texts = list(dict.fromkeys(codes.text for _, codes in plain.codes))
-    table = snapshot.scan([KEY, "occurred_at", *texts], part=part)
+    until = plain.now + 1 if plain.until is None else min(plain.until, plain.now + 1)
+    table = snapshot.scan([KEY, "occurred_at", *texts], part=part, since=plain.since, until=until)
     if table is None:
         return None
     columns: dict[str, Column] = {KEY: array(table[KEY]), AT: array(table["occurred_at"])}

@@ -100,12 +100,16 @@ class Snapshot(Protocol):
     def parts(self) -> int:
         """Into how many parts the people are divided, by which big questions go. All of a person is in one."""
 
-    def scan(self, columns: Sequence[str], *, part: int) -> pa.Table | None:
+    def scan(
+        self, columns: Sequence[str], *, part: int, since: int | None = None, until: int | None = None
+    ) -> pa.Table | None:
         """Read some columns of all events of the people in a part, where that is quicker than to ask for them.
 
         Args:
             columns: Names of `STORED_EVENT`. Texts come as dictionaries.
             part: The people, 0-based.
+            since: Events before this instant may be left out, in microseconds since 1970.
+            until: Events from this instant on may be left out.
 
         Returns:
             One row per event, in a few runs each sorted by `user_key`; `None` from a store whose `query` is as quick.

@@ -89,7 +89,7 @@ class ClickHouseSnapshot:
         """Return what had been ingested by an instant; see `base.Snapshot.known`."""
         return replace(self, known_at=at)
 
-    def scan(self, columns: Sequence[str], *, part: int) -> None:
+    def scan(self, columns: Sequence[str], *, part: int, since: int | None = None, until: int | None = None) -> None:
         """Leave it to `query`; see `base.Snapshot.scan`."""
 
     def query(

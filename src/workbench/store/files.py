@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
     from deltalake import DeltaTable
     from numpy.typing import NDArray
 
@@ -128,6 +128,9 @@ def rewritten(root: Path, file: LakeFile) -> AddAction | None:
     events = read(root, [file])
     if not events.num_rows:
         return None
+    if not file.in_tail:  # other programs need not write person by person
+        order = np.lexsort((events["occurred_at"].cast(pa.int64()).to_numpy(), events["user_key"].to_numpy()))
+        events = events.take(pa.array(order))
     unique = events.replace_schema_metadata({"workbench.rewritten": uuid.uuid4().hex})
     return write(unique, root, month=file.month, bucket=file.bucket)
 

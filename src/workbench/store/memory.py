@@ -49,7 +49,7 @@ class MemorySnapshot:
         """Run one SELECT over the view `events`; see `Snapshot.query`."""
         return duck.select(self._engine.cursor(), sql, params or {})
 
-    def scan(self, columns: Sequence[str], *, part: int) -> None:
+    def scan(self, columns: Sequence[str], *, part: int, since: int | None = None, until: int | None = None) -> None:
         """Leave it to `query`; see `Snapshot.scan`."""
 
     def only(self, keys: NDArray[np.int64], *, people: Hashable) -> MemorySnapshot:
