@@ -131,6 +131,19 @@ def test_a_file_that_was_cut_or_has_grown_is_refused_by_its_size(lake):
             counted(lake)
 
 
+def test_a_file_that_was_cut_is_seen_at_the_first_question_whichever_it_reads(lake, monkeypatch):
+    monkeypatch.setattr("workbench.store.base.FEW_ROWS", 1)
+    put(lake, PEOPLE)
+    lake.maintain()
+    snapshot = lake.snapshot()
+    path = lake.root / snapshot._history(1)[0].path
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(StoreCorrupt, match="bytes were committed"):
+        snapshot.query("SELECT 1 FROM events", part=0)
+    with pytest.raises(StoreCorrupt, match="bytes were committed"):
+        snapshot.scan(["user_key"], part=0)
+
+
 def test_a_file_that_changes_while_a_process_lives_is_verified_again(lake):
     put(lake, PEOPLE)
     lake.maintain()

@@ -113,6 +113,25 @@ def has_checksum(path: str | Path) -> bool:
     return Checksums.recorded(path).blake2b is not None
 
 
+def verify_sizes(root: Path, files: Iterable[DataFile]) -> None:
+    """Compare the size of files with the log, without a look at their bytes.
+
+    Raises:
+        StoreCorrupt: A file is missing or of another size.
+    """
+    damaged: dict[str, str] = {}
+    for file in files:
+        try:
+            size = os.stat(f"{root}/{file.path}").st_size
+        except OSError as error:
+            damaged[file.path] = _unreadable(error)
+            continue
+        if size != file.size:
+            damaged[file.path] = _other_size(size, file.size)
+    if damaged:
+        raise StoreCorrupt(explanation(root, damaged))
+
+
 def is_intact(path: Path) -> bool:
     """Tell whether the bytes of a file, which may be in no log, are those that its name records."""
     return has_checksum(path) and Checksums.recorded(path).difference(Checksums.of(path)) is None

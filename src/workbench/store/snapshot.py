@@ -55,6 +55,7 @@ class LakeSnapshot:
         self._members = members
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._footers: dict[str, pq.FileMetaData] = {}
+        self._sized = False
         self._lock = threading.Lock()
 
     @property
@@ -91,6 +92,7 @@ class LakeSnapshot:
         if isinstance(part, range):
             return pa.concat_tables([self.query(sql, params, part=each) for each in part])
         with self._damage_named():
+            self._check_sizes()
             cursor = self._opened().cursor()
             try:
                 integrity.verify(self.root, self.files if part is None else self._history(part))
@@ -106,11 +108,18 @@ class LakeSnapshot:
         """Read columns of a part straight from its files; see `base.Snapshot.scan`."""
         wanted = list(dict.fromkeys(["user_key", *columns, *(["ingested_at"] if self.known_at else [])]))
         with self._damage_named():
+            self._check_sizes()
             files = [file for file in self._history(part) if _overlaps(file, since, until)]
             integrity.verify(self.root, files)
             tables = [self._read(file, wanted) for file in files]
             tables.append(self._waiting(part).select(wanted).cast(_scanned(wanted)))
         return pa.concat_tables([self._seen(table) for table in tables]).select(list(columns))
+
+    def _check_sizes(self) -> None:
+        """Compare the size of every file of the version with the log, before the first answer from any."""
+        if not self._sized:
+            integrity.verify_sizes(self.root, self.files)
+            self._sized = True
 
     def _waiting(self, part: int) -> pa.Table:
         """Return what has arrived of a part and is not sorted into its cells yet, by person."""
