@@ -209,3 +209,42 @@ def test_the_relation_of_no_files_is_none(tmp_path):
     assert deletion_vectors.deletions(tmp_path, []) is None
     kept = deletion_vectors.kept_rows(pa.table({"a": [1, 2, 3]}), np.array([0, 2]))
     assert kept["a"].to_pylist() == [2]
+
+
+def test_what_arrives_while_deleted_rows_are_taken_out_is_not_lost(lake, monkeypatch):
+    put(lake, {"ann": "view:0 view:5 buy:9", "bob": "view:1"})
+    erase(lake, "ann")
+    stale = lake._table()
+    put(LakeStore(lake.path), {"dan": "view:4"}, source="meanwhile")
+    opened = lake._table
+    tables = iter([stale])
+    monkeypatch.setattr(lake, "_table", lambda: next(tables, None) or opened())
+    lake.maintain()
+    assert ids(LakeStore(lake.path)) == ["bob/0/view", "dan/0/view"]
+    lake.maintain()
+    assert ids(LakeStore(lake.path)) == ["bob/0/view", "dan/0/view"]
+    assert all(file.deleted is None for file in lake.snapshot().files)
+
+
+def test_two_jobs_that_take_out_the_same_rows_double_nothing(lake, monkeypatch):
+    put(lake, {"ann": "view:0 view:5 buy:9", "bob": "view:1"})
+    lake.maintain()
+    erase(lake, "ann")
+    stale = lake._table()
+    LakeStore(lake.path).maintain()
+    monkeypatch.setattr(lake, "_table", lambda: stale)
+    lake.maintain()
+    assert ids(LakeStore(lake.path)) == ["bob/0/view"]
+
+
+def test_rows_that_another_program_deletes_during_a_merge_stay_deleted(lake, monkeypatch):
+    for journey in ("view:0", "view:0 buy:9"):
+        put(lake, {"ann": journey}, source=journey)
+        lake.maintain()
+    stale = lake._table()
+    (first, _) = lake.snapshot().files
+    foreign.delete_rows(lake.root, first.path, [0])
+    expected = ids(LakeStore(lake.path))
+    monkeypatch.setattr(lake, "_table", lambda: stale)
+    lake.maintain(full=True)
+    assert ids(LakeStore(lake.path)) == expected
