@@ -128,6 +128,8 @@ class Span:
     since: datetime | None
     until: datetime | None
     now: datetime
+    notes: tuple[str, ...] = ()
+    """What an answer is to say of it, such as where the data end."""
 
     def entries(self) -> dict[str, datetime]:
         """Return the bounds as the values of `$since`, `$until` and `$now`, open ends resolved."""

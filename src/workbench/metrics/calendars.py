@@ -76,7 +76,7 @@ def calendar(period: Period, first: datetime, last: datetime, tz: str) -> Calend
     end = last.astimezone(zone).date()
     while days[-1] <= end:
         days.append(_next(period, days[-1]))
-    return Calendar(tuple(days[:-1]), tuple(_midnight(day, zone) for day in days))
+    return Calendar(tuple(days[:-1]), tuple(midnight(day, zone) for day in days))
 
 
 def _floor(period: Period, day: date) -> date:
@@ -89,6 +89,6 @@ def _next(period: Period, day: date) -> date:
     return day + timedelta(days={"day": 1, "week": 7}[period])
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: ZoneInfo) -> datetime:
     """Return the first instant of a day; where the clock skips midnight, that is when it jumps."""
     return datetime.combine(day, time(), zone).astimezone(UTC)

@@ -77,6 +77,10 @@ class Snapshot(Protocol):
     def people(self) -> Hashable | None:
         """Whom alone is seen, as what they were chosen by; `None` for everybody."""
 
+    @property
+    def everybody(self) -> Snapshot:
+        """The same events of all people; itself, where nobody is left out."""
+
     def only(self, keys: NDArray[np.int64], *, people: Hashable) -> Snapshot:
         """Return the same version with the events of some people alone.
 

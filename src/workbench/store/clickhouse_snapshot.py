@@ -46,6 +46,7 @@ class ClickHouseSnapshot:
         known_at: See `base.Snapshot.known_at`.
         people: See `base.Snapshot.people`.
         members: The `user_key`s of whom alone is seen.
+        whole: The same events of all people, where some are left out.
     """
 
     engine: ClassVar[Literal["clickhouse"]] = "clickhouse"
@@ -58,6 +59,7 @@ class ClickHouseSnapshot:
     known_at: datetime | None = None
     people: Hashable | None = None
     members: NDArray[np.int64] | None = field(default=None, repr=False)
+    whole: ClickHouseSnapshot | None = field(default=None, repr=False)
 
     @property
     def version(self) -> int:
@@ -68,6 +70,11 @@ class ClickHouseSnapshot:
     def total(self) -> int:
         """See `base.Snapshot.total`."""
         return self.head.total
+
+    @property
+    def everybody(self) -> ClickHouseSnapshot:
+        """See `base.Snapshot.everybody`."""
+        return self.whole or self
 
     @property
     def parts(self) -> int:
@@ -83,11 +90,11 @@ class ClickHouseSnapshot:
     def only(self, keys: NDArray[np.int64], *, people: Hashable) -> ClickHouseSnapshot:
         """Return the events of some people alone; see `base.Snapshot.only`."""
         members = keys if self.members is None else np.intersect1d(keys, self.members)
-        return replace(self, members=members, people=people)
+        return replace(self, members=members, people=people, whole=self.everybody)
 
     def known(self, at: datetime) -> ClickHouseSnapshot:
         """Return what had been ingested by an instant; see `base.Snapshot.known`."""
-        return replace(self, known_at=at)
+        return replace(self, known_at=at, whole=self.whole and self.whole.known(at))
 
     def scan(self, columns: Sequence[str], *, part: int, since: int | None = None, until: int | None = None) -> None:
         """Leave it to `query`; see `base.Snapshot.scan`."""

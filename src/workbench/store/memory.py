@@ -32,16 +32,23 @@ class MemorySnapshot:
         known_at: datetime | None = None,
         people: Hashable | None = None,
         data_version: str | None = None,
+        everybody: MemorySnapshot | None = None,
     ) -> None:
         """Take `events` (columns of `STORED_EVENT`), and what is known of them."""
         self.known_at = known_at
         self.people = people
+        self._whole = everybody
         self._engine = duck.connect()
         self._engine.register("given", events)
         self._engine.execute(_KEEP_FIRST, {"known_at": known_at})
         self._engine.unregister("given")
         self.total = events.num_rows
         self.data_version = data_version or f"frame-{_fingerprint(events)}"
+
+    @property
+    def everybody(self) -> MemorySnapshot:
+        """See `Snapshot.everybody`."""
+        return self._whole or self
 
     def query(
         self, sql: str, params: Mapping[str, object] | None = None, *, part: int | range | None = None
@@ -57,13 +64,15 @@ class MemorySnapshot:
         events = self.query("SELECT * FROM events")
         mine = pc.is_in(events["user_key"], pa.array(keys, pa.int64()))
         return MemorySnapshot(
-            events.filter(mine), known_at=self.known_at, people=people, data_version=self.data_version
-        )
+            events.filter(mine), known_at=self.known_at, people=people, data_version=self.data_version,
+            everybody=self.everybody,
+        )  # fmt: skip
 
     def known(self, at: datetime) -> MemorySnapshot:
         """Return what had been ingested by an instant; see `Snapshot.known`."""
         events = self.query("SELECT * FROM events")
-        return MemorySnapshot(events, known_at=at, people=self.people, data_version=self.data_version)
+        whole = self._whole and self._whole.known(at)
+        return MemorySnapshot(events, known_at=at, people=self.people, data_version=self.data_version, everybody=whole)
 
 
 _KEEP_FIRST = """

@@ -45,6 +45,7 @@ class LakeSnapshot:
         known_at: datetime | None = None,
         members: NDArray[np.int64] | None = None,
         people: Hashable | None = None,
+        everybody: LakeSnapshot | None = None,
     ) -> None:
         """Take the files of `version` under `root`; nothing is read before the first question."""
         self.root = root
@@ -52,6 +53,7 @@ class LakeSnapshot:
         self.files = tuple(files)
         self.known_at = known_at
         self.people = people
+        self._whole = everybody
         self._members = members
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._footers: dict[str, pq.FileMetaData] = {}
@@ -68,11 +70,22 @@ class LakeSnapshot:
     def only(self, keys: NDArray[np.int64], *, people: Hashable) -> LakeSnapshot:
         """Return the events of some people alone; see `base.Snapshot.only`."""
         members = keys if self._members is None else np.intersect1d(keys, self._members)
-        return LakeSnapshot(self.root, self.version, self.files, known_at=self.known_at, members=members, people=people)
+        return LakeSnapshot(
+            self.root, self.version, self.files, known_at=self.known_at, members=members, people=people,
+            everybody=self.everybody,
+        )  # fmt: skip
 
     def known(self, at: datetime) -> LakeSnapshot:
         """Return what had been ingested by an instant; see `base.Snapshot.known`."""
-        return LakeSnapshot(self.root, self.version, self.files, known_at=at, members=self._members, people=self.people)
+        return LakeSnapshot(
+            self.root, self.version, self.files, known_at=at, members=self._members, people=self.people,
+            everybody=self._whole and self._whole.known(at),
+        )  # fmt: skip
+
+    @property
+    def everybody(self) -> LakeSnapshot:
+        """See `base.Snapshot.everybody`."""
+        return self._whole or self
 
     @property
     def total(self) -> int:
