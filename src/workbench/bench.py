@@ -12,6 +12,7 @@ from workbench.metrics import (
     ai_usage,
     arguments,
     correlation,
+    coverage,
     funnels,
     messages,
     moments,
@@ -85,6 +86,11 @@ class Bench(ModelQuestions):
         """When the newest event occurred; `None` where there are no events."""
         return series.last_event(self.snapshot)
 
+    @property
+    def now(self) -> datetime:
+        """When questions are asked that say nothing else: the earlier of the present and the end of the data."""
+        return coverage.coverage(self.snapshot, self._tz).now()
+
     def as_of(self, instant: str | date | datetime) -> Bench:
         """Return a bench that sees only what had been ingested by an instant."""
         known_at = arguments.instant(instant, self.settings.timezone)
@@ -95,13 +101,14 @@ class Bench(ModelQuestions):
 
         Args:
             segment: One made with `wb.segment(...)`, or the name of one that was saved.
-            now: When the segment is asked for: `within` looks back from here. The present if not given.
+            now: When the segment is asked for: `within` looks back from here. The earlier of the present and the end
+                of the data if not given.
 
         Raises:
             InvalidArgument: No segment is saved by that name.
         """
         chosen = self.segment(segment) if isinstance(segment, str) else segment
-        asked = datetime.now(UTC) if now is None else arguments.instant(now, self._tz, name="now")
+        asked = coverage.instant(self.snapshot, now, self._tz)
         keys = segments.members(self.snapshot, chosen, now=asked)
         return Bench(self.store, self.settings, snapshot=self.snapshot.only(keys, people=chosen))
 

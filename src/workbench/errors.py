@@ -36,6 +36,10 @@ class UnknownTask(InvalidArgument):
     """A run names a task that the pipeline does not have."""
 
 
+class UnknownProperty(InvalidArgument):
+    """A question names a property that no event of the data has."""
+
+
 class InvalidFunnel(InvalidArgument):
     """A funnel has fewer than two steps, or a window that is not positive."""
 

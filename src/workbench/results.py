@@ -61,19 +61,25 @@ class Answer:
         sql: The SQL that ran, with `$name` where values were bound.
         definition: Every option, resolved.
         data_version: The version of the events it was computed from.
+        notes: What else is to be said of it, such as where the data end.
     """
 
     frame: pd.DataFrame
     sql: str
     definition: Definition
     data_version: str
+    notes: tuple[str, ...] = ()
 
     def chart(self) -> Chart:
         """Return what `plot` draws, as plain values."""
         raise TypeError(f"{type(self).__name__} has no chart")
 
     def reading(self) -> str:
-        """Say in one paragraph what the numbers are, computed from them."""
+        """Say in one paragraph what the numbers are, computed from them, and what the question leaves out."""
+        return " ".join([self._reading(), *self.notes])
+
+    def _reading(self) -> str:
+        """Say what the numbers are."""
         raise TypeError(f"{type(self).__name__} has no reading")
 
     def plot(self) -> Figure:
@@ -97,7 +103,8 @@ class Answer:
         )  # fmt: skip
         rows = f"{len(self.frame):,} rows · " if len(self.frame) > MOST_ROWS else ""
         told = f"{rows}{html.escape(options)} · data version {html.escape(self.data_version)}"
-        return f"{table}<p><small>{told}</small></p>"
+        notes = "".join(f"<br>{html.escape(note)}" for note in self.notes)
+        return f"{table}<p><small>{told}{notes}</small></p>"
 
 
 def _duration(seconds: float) -> str:

@@ -6,13 +6,14 @@ A definition needs no widget and no kernel: whatever can ask a bench can make th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
 import pandas as pd
 
 from workbench.errors import InvalidArgument
+from workbench.metrics.coverage import coverage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from workbench.results import Answer
 
 A = TypeVar("A", bound="Answer")
-
-WHOLE: Final = timedelta(hours=1)
-"""Data that end this short of midnight have the whole day: exports by the day end with its last event."""
 
 MOST_CHOSEN: Final = 200
 """Letters of a filter's value in an address."""
@@ -236,10 +234,10 @@ def view(bench: Bench, chosen: Mapping[str, str], *, now: datetime | None = None
 
     The present is where the data end: the day in which an export was made is not over, however long ago that is.
     """
-    newest = bench.last_event
-    if newest is None:
+    known = coverage(bench.snapshot, bench.settings.timezone)
+    if known.last is None:
         return None
-    return View(bench, min(newest + WHOLE, now or datetime.now(UTC)), chosen)
+    return View(bench, known.now(now), chosen)
 
 
 def drawing(answer: Answer, chart: Chart | None = None, frame: pd.DataFrame | None = None) -> Drawing:

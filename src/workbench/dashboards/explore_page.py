@@ -11,6 +11,7 @@ from workbench import spreadsheet
 from workbench.dashboards import explore
 from workbench.dashboards.browser import Browser
 from workbench.dashboards.definition import data_as_of
+from workbench.metrics.coverage import coverage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ class ExplorePage:
 
     def __init__(self, bench: Bench, *, now: datetime | None = None) -> None:
         """Begin with the first question."""
-        self.bench, self.now = bench, now or bench.last_event
+        self.bench, self.now = bench, coverage(bench.snapshot, bench.settings.timezone).now(now)
         self.explorers: dict[str, Explorer] = {}
         offered = [(question, name) for name, (question, _) in QUESTIONS.items()]
         self.question = widgets.Dropdown(options=offered, description="question").add_class("wb-filter")

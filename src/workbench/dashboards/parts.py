@@ -9,6 +9,7 @@ import ipywidgets as widgets
 import traitlets
 
 from workbench.metrics import arguments
+from workbench.metrics.local_time import MICRO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,12 +70,12 @@ def slider(choices: Sequence[str], chosen: str, called: str) -> widgets.Selectio
 
 
 def since(bench: Bench, options: Mapping[str, Any]) -> widgets.ToggleButtons:
-    """Offer how far to look back from `now`, or from the newest event."""
+    """Offer how far to look back from `now`, or from where the data end."""
     given, zone = options.get("now"), bench.settings.timezone
-    end = arguments.instant(given, zone, name="now") if given else bench.last_event
+    end = arguments.instant(given, zone, name="now") if given else bench.now
     starts = []
-    if end:
-        day = end.astimezone(bench.settings.zone).date()
+    if bench.last_event or given:
+        day = (end - MICRO).astimezone(bench.settings.zone).date()
         starts = [(f"the last {days} days", str(day - timedelta(days=days - 1))) for days in BACK]
     return choice([("all of it", ""), *starts], "time")
 

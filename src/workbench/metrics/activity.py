@@ -12,9 +12,10 @@ import pandas as pd
 from workbench.charts.formats import duration, number
 from workbench.charts.spec import Chart, Line
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, intervals, presence, sequences
+from workbench.metrics import arguments, coverage, intervals, presence, property_names, sequences
 from workbench.metrics.breakdowns import rest_told
 from workbench.metrics.calendars import PERIODS, Period
+from workbench.metrics.local_time import MICRO
 from workbench.metrics.series import SpanDefinition, complete, note, over_time
 from workbench.metrics.steps import Step, as_step, check_known, seen
 from workbench.results import Answer
@@ -112,7 +113,7 @@ class ActiveUsers(Answer):
             note=note(asked, over=bool(self.frame["mature"].all())),
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many there were last, against the usual, and how many of them were new."""
         over, period = self.frame[self.frame["mature"]], self.definition.period
         if over.empty:
@@ -154,11 +155,12 @@ def active_users(  # noqa: PLR0913 - a question names all its options
         since: Start, inclusive; naive times are in `tz`.
         until: End, exclusive.
         now: When the question is asked: later events are not seen, and a period that ends after it is not
-            over. The present if not given.
+            over. The earlier of the present and the end of the data if not given.
         tz: Time zone of days and of naive times.
 
     Raises:
         UnknownEvent: The data has no event of that type.
+        UnknownProperty: No event has a property that `by` or a condition names.
         InvalidArgument: A period, a window, a time or a zone cannot be used.
 
     >>> from workbench.testing import store_of
@@ -166,12 +168,12 @@ def active_users(  # noqa: PLR0913 - a question names all its options
     >>> active_users(events).frame[["period", "users", "new_users"]].astype(str).to_string(index=False).splitlines()
     ['    period users new_users', '2026-01-05     2         2', '2026-01-06     1         0']
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     definition = ActiveUsersDefinition(
         period=arguments.choice(period, PERIODS, name="period"),
         event=None if event is None else as_step(event),
         window=None if window is None else _checked_window(window, period),
-        by=None if by is None else arguments.property_name(by, name="by"),
+        by=property_names.named(snapshot, by, name="by"),
         since=span.since,
         until=span.until,
         now=span.now,
@@ -179,6 +181,7 @@ def active_users(  # noqa: PLR0913 - a question names all its options
         tz=tz,
     )
     check_known([definition.event] if definition.event else [], seen(snapshot))
+    property_names.check_steps(snapshot, [definition.event] if definition.event else [])
     found = presence.found(
         snapshot, period=definition.period, tz=tz, span=span, event=definition.event, by=definition.by
     )
@@ -194,6 +197,7 @@ def active_users(  # noqa: PLR0913 - a question names all its options
         sql=found.sql,
         definition=definition,
         data_version=snapshot.data_version,
+        notes=span.notes,
         found=found,
         snapshot=snapshot,
     )
@@ -224,7 +228,7 @@ def _counted(asked: ActiveUsersDefinition, found: Found, there: Presence) -> pd.
     """Count each period from the first to the last with an event; with a window also those after it."""
     numbers = np.flatnonzero(there.events)
     if asked.window and len(numbers):
-        numbers = np.arange(numbers[0], len(there.events))
+        numbers = np.arange(numbers[0], max(found.periods.number(asked.now - MICRO) + 1, int(numbers[-1]) + 1))
     users = there.trailing(asked.window.days if asked.window else 1)
     new = np.array([np.count_nonzero((there.first == number) & there.there(int(number))) for number in numbers])
     return pd.DataFrame(

@@ -10,7 +10,8 @@ import pandas as pd
 
 from workbench.charts.formats import number
 from workbench.charts.spec import Bars, Chart, Line
-from workbench.metrics import arguments, intervals, local_time, queries
+from workbench.metrics import coverage, intervals, local_time, queries
+from workbench.metrics.breakdowns import NOTHING, apart
 from workbench.metrics.series import SpanDefinition, note
 from workbench.metrics.words import words
 from workbench.results import Answer
@@ -57,9 +58,10 @@ class AiUsage(Answer):
     """What AI interactions used, and how good they were.
 
     `frame` has one row per `day` (on the clocks of `tz`), `model`, `endpoint` and `prompt_version`: `interactions`,
-    `errors`, `input_tokens` (`cached_tokens` among them), `output_tokens`, `cost_usd` (NaN for a model without a
-    price), `rated` and `quality` (mean score in [0, 1] of those rated), `answered` and `satisfaction` (the same of what
-    people said), and the sums that means are made of.
+    `errors`, `input_tokens` (`cached_tokens` among them), `output_tokens`, `cost_usd` (of the interactions with a
+    price; NaN where none has one), `unpriced` (those without: of a model that has no price, or with a token count that
+    cannot be, such as a negative one, or more cached than read), `rated` and `quality` (mean score in [0, 1] of
+    those rated), `answered` and `satisfaction` (the same of what people said), and the sums that means are made of.
     """
 
     definition: AiUsageDefinition
@@ -111,7 +113,7 @@ class AiUsage(Answer):
         return Chart(title="Cost per day", y_label="USD per day", x_scale="time", y_format="usd", marks=marks,
                      note=note(self.definition))  # fmt: skip
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how much was used, and how good it was."""
         found = self.frame
         if found.empty:
@@ -122,6 +124,9 @@ class AiUsage(Answer):
         said = f"{number(asked, 'count')} AI interactions, of which {number(failed / asked, 'percent')} failed, used "
         said += f"{number(tokens, 'count')} tokens"
         said += f" for {number(cost, 'usd')}" if cost == cost else ""  # noqa: PLR0124 - NaN
+        unpriced = int(found["unpriced"].sum())
+        if unpriced and cost == cost:  # noqa: PLR0124 - NaN
+            said += f" ({number(unpriced, 'count')} of the interactions have no price, or token counts that cannot be)"
         quality = found["quality_sum"].sum() / rated if rated else float("nan")
         return f"{said}. Their mean quality is {number(quality, 'decimal')}."
 
@@ -142,7 +147,8 @@ def ai_usage(
         prices: USD per million tokens of each model; cost is not known of others.
         since: Start, inclusive; naive times are in `tz`.
         until: End, exclusive.
-        now: When the question is asked: later events are not seen. The present if not given.
+        now: When the question is asked: later events are not seen. The earlier of the present and the end of the
+            data if not given.
         tz: Time zone of naive times, and of days.
 
     Raises:
@@ -155,7 +161,7 @@ def ai_usage(
     >>> found.frame[["model", "interactions", "cost_usd"]].to_numpy().tolist()
     [['small', 1, 0.00011]]
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     known = prices or {}
     definition = AiUsageDefinition(
         prices=tuple(sorted(known.items())), since=span.since, until=span.until, now=span.now, tz=tz,
@@ -168,25 +174,33 @@ def ai_usage(
         no_error=say.one_of("error", "$no_error"),
         **{name: say.property(f"${name}_key") for name in _TEXTS},
         **{name: say.number(say.property(f"${name}_key")) for name in _NUMBERS},
+        **{f"{name}_text": say.property(f"${name}_key") for name in ("input", "cached", "output")},
+        **{f"{what}_sum": say.total(what) for what in ("quality", "satisfaction")},
+        **{f"{what}_squares": say.total(f"{what} * {what}") for what in ("quality", "satisfaction")},
     )
     keys = {f"{name}_key": say.key_of(known) for name, known in (_TEXTS | _NUMBERS).items()}
     params = {"asked": ASKED, "most": _MOST, "no_error": list(NO_ERROR), "tz": tz, **keys, **span.entries()}
     found = _finished(snapshot.query(sql, params).to_pandas(), known)
-    return AiUsage(frame=found, sql=sql, definition=definition, data_version=snapshot.data_version)
+    return AiUsage(frame=found, sql=sql, definition=definition, data_version=snapshot.data_version, notes=span.notes)
 
 
 def _finished(found: pd.DataFrame, prices: Mapping[str, Price]) -> pd.DataFrame:
-    counts = ("interactions", "errors", *TOKENS, "rated", "answered")
-    typed = found.astype({**dict.fromkeys(counts, "int64"), **dict.fromkeys(KEYS[1:], "str")})
-    typed["day"] = local_time.shown(found["day"])
+    counts = ("interactions", "errors", *TOKENS, "possible", "rated", "answered")
     rates = pd.DataFrame(
-        [_per_million(prices.get(model)) for model in typed["model"]],
-        columns=["input", "cached", "output"], index=typed.index, dtype="float64",
+        [_per_million(prices.get(model)) for model in found["model"]],
+        columns=["input", "cached", "output"], index=found.index, dtype="float64",
     )  # fmt: skip
-    cached = typed["cached_tokens"].clip(upper=typed["input_tokens"])
-    used = {"input": typed["input_tokens"] - cached, "cached": cached, "output": typed["output_tokens"]}
-    typed["cost_usd"] = sum((tokens * rates[kind] for kind, tokens in used.items()), 0.0 * cached) / MILLION
-    return _means(typed).drop(columns=[f"{what}_{end}" for what in ("quality", "satisfaction") for end in _ENDS])
+    used = {"input": "fresh_priced", "cached": "cached_priced", "output": "output_priced"}
+    cost = sum((found[name] * rates[kind] for kind, name in used.items()), 0.0 * rates["input"]) / MILLION
+    priced = found["possible"].where(rates["output"].notna(), 0)
+    typed = found.astype(dict.fromkeys(counts, "int64"))
+    typed["day"] = local_time.shown(found["day"])
+    for key in KEYS[1:]:
+        typed[key] = found[key].fillna(apart(NOTHING, set(found[key]))).astype("str")
+    typed["cost_usd"] = cost.where(priced > 0)
+    typed["unpriced"] = (found["interactions"] - priced).astype("int64")
+    kept = typed.drop(columns=["possible", *used.values()]).sort_values(list(KEYS), ignore_index=True)
+    return _means(kept).drop(columns=[f"{what}_{end}" for what in ("quality", "satisfaction") for end in _ENDS])
 
 
 def _per_million(price: Price | None) -> tuple[float, float, float]:

@@ -22,6 +22,7 @@ MOST_SEGMENTS: Final = 25
 """Values that are told apart; the others are one segment."""
 
 OTHER, NOTHING = "(other)", "(none)"
+"""What the segments of all other values and of no value are called, where no value is called so."""
 
 PLAIN: Final = ("platform",)
 """Fields of few values, which are quicker to look up than to ask for."""
@@ -57,12 +58,41 @@ class Breakdown:
         return len(self.names) - 1
 
 
+def apart(label: str, taken: Collection[object]) -> str:
+    """Return a label that is no value: in parentheses once more for as long as a value reads like it.
+
+    >>> apart("(none)", ["free"]), apart("(none)", ["free", "(none)"])
+    ('(none)', '((none))')
+    """
+    while label in taken:
+        label = f"({label})"
+    return label
+
+
+class Label(str):
+    """The name of a segment that is no value, however it reads."""
+
+    __slots__ = ()
+
+
+class Rest(Label):
+    """The name of the segment of all other values."""
+
+    __slots__ = ()
+
+
+def labels(values: Collection[object]) -> tuple[Rest, Label]:
+    """Return the names of the segments of all other values and of no value, neither of them a value."""
+    return Rest(apart(OTHER, values)), Label(apart(NOTHING, values))
+
+
 def rest_told(names: Collection[object]) -> str:
     """Say that rare values are one segment, where they are; empty text where all are told apart."""
-    known = [name for name in names if name not in (OTHER, NOTHING)]
-    if OTHER not in names:
+    rest = next((name for name in names if isinstance(name, Rest)), None)
+    if rest is None:
         return ""
-    return f"The {len(known):,} values that most people have are told apart; all others are {OTHER}."
+    values = sum(not isinstance(name, Label) for name in names)
+    return f"The {values:,} values that most people have are told apart; all others are {rest}."
 
 
 def breakdown(snapshot: Snapshot, by: str | None, *, where: str, params: Mapping[str, object]) -> Breakdown:
@@ -87,4 +117,4 @@ def breakdown(snapshot: Snapshot, by: str | None, *, where: str, params: Mapping
     code = own.short(f"CASE WHEN {text} IS NULL THEN -1 ELSE {own.place(text, '$values')} END")
     places = {value: place for place, value in enumerate(values, start=1)}
     codes = Codes(by, places, none=-1) if by in PLAIN else None
-    return Breakdown((*values, OTHER, NOTHING), code, {**bound, "values": values}, codes)
+    return Breakdown((*values, *labels(values)), code, {**bound, "values": values}, codes)

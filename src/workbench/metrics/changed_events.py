@@ -35,12 +35,13 @@ class Stage:
     events: int
 
 
-def stages(before: Snapshot, after: Snapshot) -> list[Stage]:
+def stages(before: Snapshot, after: Snapshot, now: datetime) -> list[Stage]:
     """Go from one version to another in three steps, of which each keeps what the one before it left.
 
     First the events that are kept no more go; then those of which another copy counts now (the same `event_id`, of
     which the first ingested counts) change; then those come that were not known. With the second stand also the
-    repeated events that came since and count for nothing, as far as the store still has them.
+    repeated events that came since and count for nothing, as far as the store still has them. An event is late if it
+    had occurred by `now`, when the old question was asked; what occurred since then came in time.
     """
     newest: datetime | None = before.query("SELECT max(ingested_at) AS newest FROM events")["newest"][0].as_py()
     known = after if newest is None else after.known(min(newest, after.known_at or newest))
@@ -51,7 +52,7 @@ def stages(before: Snapshot, after: Snapshot) -> list[Stage]:
     if len(early):
         merged = _less(known, early)
         without = without if len(changed) else merged
-    late = _count(after) - _count(known) + len(early)
+    late = _count(after, now) - _count(merged, now)
     again = max(_repeated(after) - _repeated(before), 0)
     return [
         Stage(REMOVED, without, len(removed)),
@@ -60,8 +61,12 @@ def stages(before: Snapshot, after: Snapshot) -> list[Stage]:
     ]
 
 
-def _count(snapshot: Snapshot) -> int:
-    return int(snapshot.query("SELECT count(*) AS n FROM events")["n"][0].as_py())
+def _count(snapshot: Snapshot, now: datetime | None = None) -> int:
+    """Count the events, or those that had occurred by an instant."""
+    if now is None:
+        return int(snapshot.query("SELECT count(*) AS n FROM events")["n"][0].as_py())
+    found = snapshot.query("SELECT count(*) AS n FROM events WHERE occurred_at <= $now", {"now": now})
+    return int(found["n"][0].as_py())
 
 
 def _repeated(snapshot: Snapshot) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import pandas as pd
 
 from workbench.charts.spec import Bars, Chart
-from workbench.errors import InvalidArgument, UnknownEvent
+from workbench.errors import InvalidArgument, UnknownEvent, UnknownProperty
 from workbench.metrics import activity, funnels, lifecycle, retention, stickiness
 from workbench.metrics.changed_events import DUPLICATES, stages
 from workbench.metrics.funnel_definition import FunnelDefinition
@@ -19,6 +19,7 @@ from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from workbench.store.base import Snapshot
 
@@ -64,7 +65,7 @@ class Change(Answer):
         told = f"from {self.old:,.4g} to {self.new:,.4g}"
         return Chart(title=f"Why the number changed, {told}", y_label="change", y_format="decimal", marks=(bars,))
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say what changed the number most."""
         moved = self.frame[self.frame["change"] != 0].sort_values("change", key=abs, ascending=False)
         told = f"The number went from {self.old:,.4g} to {self.new:,.4g}"
@@ -145,7 +146,8 @@ def _between(
 ) -> list[tuple[str, Snapshot, Definition, int]]:
     """Go from the events of one answer to those of another: of other people, or of another version."""
     if before.people == after.people:
-        return [(stage.cause, stage.snapshot, old.definition, stage.events) for stage in stages(before, after)]
+        now: datetime = vars(old.definition)["now"]  # every question that can be asked again has one
+        return [(stage.cause, stage.snapshot, old.definition, stage.events) for stage in stages(before, after, now)]
     if old.data_version != new.data_version or before.known_at != after.known_at:
         raise InvalidArgument("the answers differ in whom they ask and in the events they know: change one at a time")
     return [(PEOPLE, after, old.definition, 0)]
@@ -176,7 +178,7 @@ def _told_again(told: Callable[[Answer], float], snapshot: Snapshot, definition:
     """Return the number of a question asked again; 0 where its event is not there any more, or not yet."""
     try:
         return told(_again(snapshot, definition))
-    except UnknownEvent:
+    except (UnknownEvent, UnknownProperty):
         return 0.0
 
 

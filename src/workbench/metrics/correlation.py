@@ -12,8 +12,9 @@ import pandas as pd
 from workbench.charts.formats import number
 from workbench.charts.spec import Chart, Grid
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, intervals, pushdown, sequences
+from workbench.metrics import arguments, coverage, intervals, pushdown, sequences
 from workbench.metrics.calendars import calendar
+from workbench.metrics.journey_view import bounded
 from workbench.metrics.messages import MESSAGES
 from workbench.metrics.plain import Codes, Plain
 from workbench.metrics.series import SpanDefinition, note
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.metrics.arguments import Span
     from workbench.metrics.calendars import Calendar
     from workbench.metrics.sequences import Runs
     from workbench.store.base import Snapshot
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 FEWEST_DAYS: Final = 3
 """Days on which both were active, under which nothing is said of how they go together."""
 MOST_PLATFORMS: Final = 60
+"""Platforms that can be compared at once: a person's are the bits of a number."""
 _COLUMNS: Final = {
     "platform": "object", "other": "object", "shared_users": "int64", "users": "int64", "other_users": "int64",
     "overlap": "float64", "correlation": "float64", "ci_low": "float64", "ci_high": "float64", "days": "int64",
@@ -45,6 +48,7 @@ class CorrelationDefinition(SpanDefinition):
 
     question: ClassVar[str] = "platform_correlation"
     messages: tuple[str, ...] = MESSAGES
+    top: int = MOST_PLATFORMS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,7 +92,7 @@ class PlatformCorrelation(Answer):
             title="People on two platforms", y_label="distinct people", marks=marks, note=note(self.definition)
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say which pair shares the most people, and whether the two are busy on the same days."""
         if self.frame.empty:
             return "Nobody uses two platforms in this time."
@@ -112,6 +116,7 @@ def platform_correlation(
     until: str | date | None = None,
     now: str | date | None = None,
     tz: str = "UTC",
+    top: int = MOST_PLATFORMS,
 ) -> PlatformCorrelation:
     """Compare each two platforms: shared people, and the correlation of their messages per day.
 
@@ -119,26 +124,32 @@ def platform_correlation(
         snapshot: The events; those that name no platform are left out.
         since: Start, inclusive; naive times are in `tz`.
         until: End, exclusive.
-        now: When the question is asked: later events are not seen. The present if not given.
+        now: When the question is asked: later events are not seen. The earlier of the present and the end of the
+            data if not given.
         tz: Time zone of days and of naive times.
+        top: How many platforms are compared, from 2 to 60: those that most people use in this time. The answer says
+            how many are left out.
 
     Raises:
-        InvalidArgument: A time or a zone cannot be used, or there are more than 60 platforms.
+        InvalidArgument: A number, a time or a zone cannot be used.
     """
-    span = arguments.span(since, until, now, tz=tz)
-    definition = CorrelationDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
-    names = snapshot.query("SELECT DISTINCT platform FROM events WHERE platform IS NOT NULL ORDER BY platform")
-    platforms = tuple(sorted(names["platform"].to_pylist()))
-    if len(platforms) > MOST_PLATFORMS:
-        raise InvalidArgument(f"at most {MOST_PLATFORMS} platforms can be compared, the data has {len(platforms):,}")
+    span = coverage.span(snapshot, since, until, now, tz=tz)
+    definition = CorrelationDefinition(
+        since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people,
+        top=bounded(top, 2, MOST_PLATFORMS, "top"),
+    )  # fmt: skip
+    platforms, left_out = _platforms(snapshot, span, top)
     own = words(snapshot.engine)
+    named = own.one_of("platform", "$platforms") if left_out else "platform IS NOT NULL"
     message = own.byte(f"CASE WHEN {own.one_of('event_type', '$messages')} THEN 1 ELSE 0 END")
     sql = (
         f"SELECT user_key, {own.micros('occurred_at')} AS at, "  # noqa: S608 - our own words
         f"{own.short(own.place('platform', '$platforms') + ' - 1')} AS place, {message} AS message FROM events "
-        "WHERE platform IS NOT NULL AND occurred_at >= $since AND occurred_at < $until AND occurred_at <= $now"
+        f"WHERE {named} AND occurred_at >= $since AND occurred_at < $until "
+        "AND occurred_at <= $now"
     )
     first = min([first for first, _ in seen(snapshot).values()] + [span.now])
+    first = min(max(first, span.since or first), span.now)
     days = calendar("day", first, span.now, tz)
     params = {"platforms": list(platforms), "messages": list(MESSAGES), **span.entries()}
     codes = [
@@ -157,10 +168,22 @@ def platform_correlation(
         sql=sql,
         definition=definition,
         data_version=snapshot.data_version,
+        notes=(*span.notes, *left_out),
         platforms=platforms,
         used=(keys, used),
         snapshot=snapshot,
     )
+
+
+def _platforms(snapshot: Snapshot, span: Span, top: int) -> tuple[tuple[str, ...], list[str]]:
+    """Return the platforms that most people use, in alphabetical order, and what is to be said of the others."""
+    found = snapshot.query(
+        "SELECT platform FROM events WHERE platform IS NOT NULL AND occurred_at >= $since AND occurred_at < $until "
+        "AND occurred_at <= $now GROUP BY platform ORDER BY count(DISTINCT user_key) DESC, platform",
+        span.entries(),
+    )["platform"].to_pylist()
+    said = f"The {top:,} of {len(found):,} platforms that most people use are compared; the others are left out."
+    return tuple(sorted(found[:top])), [said] if len(found) > top else []
 
 
 _Counted: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]"

@@ -47,7 +47,8 @@ class Coverage:
         begin: Where questions "from the beginning" start: the first event behind an early tail.
         end: Until when the data speak: the end of the local day of the last event where that day has an event in its
             last local hour, else just after the last event.
-        early: Events before `begin`.
+        early: Events before `begin`, the early tail.
+        early_until: When the last of them occurred.
     """
 
     first: datetime | None = None
@@ -55,6 +56,7 @@ class Coverage:
     begin: datetime | None = None
     end: datetime | None = None
     early: int = 0
+    early_until: datetime | None = None
 
     def now(self, present: datetime | None = None) -> datetime:
         """Return the default `now` of questions: the earlier of the present and the end of the data."""
@@ -86,15 +88,25 @@ def coverage(snapshot: Snapshot, tz: str = "UTC") -> Coverage:
     if not days:
         return Coverage()
     first, last = days[0][0], days[-1][1]
-    begin, early = _beginning(days)
+    tail = _early_tail(days)
+    early = sum(events for _, _, events in days[:tail])
     local = last.astimezone(zone)
     day_end = midnight(local.date() + timedelta(days=1), zone)
     whole = local.hour == (day_end - _TICK).astimezone(zone).hour
-    return Coverage(first=first, last=last, begin=begin, end=day_end if whole else last + _TICK, early=early)
+    return Coverage(
+        first=first, last=last, begin=days[tail][0], end=day_end if whole else last + _TICK, early=early,
+        early_until=days[tail - 1][1] if tail else None,
+    )  # fmt: skip
 
 
 def span(
-    snapshot: Snapshot, since: str | date | None, until: str | date | None, now: str | date | None, *, tz: str = "UTC"
+    snapshot: Snapshot,
+    since: str | date | None,
+    until: str | date | None,
+    now: str | date | None,
+    *,
+    tz: str = "UTC",
+    beginning: bool = True,
 ) -> Span:
     """Read the time of a question, and resolve what is not given from what the data cover.
 
@@ -104,6 +116,7 @@ def span(
         until: End, exclusive.
         now: When the question is asked; the earlier of the present and the end of the data if not given.
         tz: Time zone of naive times, and of the days that the data cover.
+        beginning: Whether a question without `since` looks from the beginning.
 
     Returns:
         The span; its `notes` say where the data end, and what is left out before they begin.
@@ -111,15 +124,35 @@ def span(
     Raises:
         InvalidArgument: A value cannot be read, or `until` is not after `since`.
     """
+    if now is not None and (since is not None or not beginning):
+        return arguments.span(since, until, now, tz=tz)
     known, present = coverage(snapshot, tz), datetime.now(UTC)
     read = arguments.span(since, until, known.now(present) if now is None else now, tz=tz)
     start, notes = read.since, list[str]()
     if now is None and known.end and present - known.end > _WORTH_SAYING:
         notes.append(_end_note(known.end, tz))
-    if start is None and known.early and known.first and known.begin and known.begin < (read.until or read.now):
+    if (
+        beginning
+        and start is None
+        and known.early
+        and known.first
+        and known.begin
+        and known.begin < (read.until or read.now)
+    ):
         start = known.begin
         notes.append(_begin_note(known.first, known.begin, known.early, tz))
     return arguments.Span(since=start, until=read.until, now=read.now, notes=tuple(notes))
+
+
+def history(snapshot: Snapshot, since: datetime | None) -> datetime | None:
+    """Return before when events are of an early tail that a question leaves out, even to tell who is new.
+
+    Args:
+        snapshot: The events that are asked.
+        since: Of the question; one that reaches into the tail asks for the tail as well.
+    """
+    known = coverage(snapshot)
+    return known.begin if known.early_until and (since is None or since > known.early_until) else None
 
 
 def instant(snapshot: Snapshot, now: str | date | None, tz: str = "UTC") -> datetime:
@@ -140,17 +173,17 @@ def _days(snapshot: Snapshot) -> Sequence[Day]:
 _KNOWN: Final[WeakKeyDictionary[Snapshot, Sequence[Day]]] = WeakKeyDictionary()
 
 
-def _beginning(days: Sequence[Day]) -> tuple[datetime, int]:
-    """Return the first event behind the early tail, and how many events the tail has."""
+def _early_tail(days: Sequence[Day]) -> int:
+    """Return how many of the days are an early tail."""
     last, most = days[-1][1], EARLY_SHARE * sum(events for _, _, events in days)
-    begin, early, before = days[0][0], 0, 0
-    for (_, stopped, events), (started, _, _) in pairwise(days):
+    tail, before = 0, 0
+    for place, ((_, stopped, events), (started, _, _)) in enumerate(pairwise(days), start=1):
         before += events
         if before > most:
             break
         if started - stopped > min(SURE_GAP, max(SHORTEST_GAP, last - started)):
-            begin, early = started, before
-    return begin, early
+            tail = place
+    return tail
 
 
 def _end_note(end: datetime, tz: str) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from workbench.charts import formats
 from workbench.charts.spec import Bars, Chart
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, intervals, sequences, significance
+from workbench.metrics import arguments, intervals, property_names, sequences, significance
 from workbench.metrics.calendars import micros
 from workbench.metrics.plain import Codes, Plain, array
 from workbench.metrics.steps import as_step, check_known, column, conditions, seen
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.metrics.funnel_definition import FunnelDefinition
     from workbench.metrics.funnels import Funnel
     from workbench.metrics.sequences import Rows
+    from workbench.store.base import Snapshot
 
 MOST_CANDIDATES: Final = 500
 MOST_VALUES: Final = 25
@@ -105,7 +106,7 @@ class Drivers(Answer):
         clear = self.frame[self.frame["qvalue"] < FALSE_AMONG_CALLED]
         return clear.sort_values("odds_ratio", ascending=False, ignore_index=True)
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Name what goes most with converting, and what only follows it."""
         clear, total = self.clear, len(self.frame)
         if clear.empty:
@@ -139,7 +140,8 @@ def drivers(
 
     Args:
         funnel: The funnel; counted by people, not broken down.
-        events: Candidates; all types of the data but those of the steps if not given.
+        events: Candidates; all types of the data but those of the steps if not given, or the 500 of them that most
+            people did, and the answer says so.
         properties: Fields or properties whose most common values at step 1 are candidates.
         smoothing: What is added to each cell of a candidate's table, above 0 and at most 10; PostHog adds 1.
 
@@ -154,11 +156,13 @@ def drivers(
     if isinstance(smoothing, bool) or not isinstance(smoothing, int | float) or not 0 < smoothing <= MOST_SMOOTHING:
         raise InvalidArgument(f"smoothing must be above 0 and at most {MOST_SMOOTHING}, got {smoothing!r}")
     own = {each.event for each in asked.steps}
-    chosen = sorted(set(known) - own) if events is None else [as_step(event).event for event in events]
+    every = sorted(set(known) - own) if events is None else [as_step(event).event for event in events]
+    chosen = _common(funnel.snapshot, every) if events is None else every
     check_known([as_step(event) for event in chosen], known)
     if len(chosen) > MOST_CANDIDATES:
         raise InvalidArgument(f"at most {MOST_CANDIDATES} events can be candidates, got {len(chosen):,}: name them")
     named = tuple(arguments.property_name(name, name="properties") for name in _several(properties))
+    property_names.check(funnel.snapshot, named, name="properties")
     keys, finished, begins, ends = _judged(funnel)
     has, only_after = _events(funnel, chosen, (keys, begins, ends), finished)
     begun = _properties(funnel, named, (keys, begins))
@@ -171,10 +175,28 @@ def drivers(
             people=asked.people, funnel=asked, events=tuple(chosen), properties=named, smoothing=float(smoothing)
         ),
         data_version=funnel.data_version,
+        notes=(*funnel.notes, *_left_out(len(chosen), len(every))),
         funnel=funnel,
         keys=keys,
         finished=finished,
         has=has | valued,
+    )
+
+
+def _common(snapshot: Snapshot, every: list[str]) -> list[str]:
+    """Return the candidates that most people did, no more than can be looked at."""
+    if len(every) <= MOST_CANDIDATES:
+        return every
+    found = snapshot.query(
+        "SELECT event_type FROM events GROUP BY event_type ORDER BY count(DISTINCT user_key) DESC, event_type"
+    )["event_type"].to_pylist()
+    among = set(every)
+    return sorted([name for name in found if name in among][:MOST_CANDIDATES])
+
+
+def _left_out(chosen: int, every: int) -> list[str]:
+    return (
+        [f"The {chosen:,} of {every:,} types of events that most people did are candidates."] if chosen < every else []
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.metrics import segments, sequences
 from workbench.metrics.arguments import Span
-from workbench.metrics.breakdowns import NOTHING, OTHER, PLAIN
+from workbench.metrics.breakdowns import PLAIN, labels
 from workbench.metrics.calendars import micros
 from workbench.metrics.funnel_definition import MODES
 from workbench.metrics.plain import Codes, Plain
@@ -95,7 +95,7 @@ def attempts(snapshot: Snapshot, asked: FunnelDefinition) -> Attempts:
         reach=_reach(asked, values),
     )
     fields = [np.concatenate(each) for each in zip(*parts, strict=True)]
-    names = (NOTHING, OTHER, *values) if isinstance(asked.by, str) else ("",)
+    names = (*labels(values)[::-1], *values) if isinstance(asked.by, str) else ("",)
     found = Attempts(fields[0], fields[1], fields[2], fields[3], fields[4], segments=names, sql=sql)
     if isinstance(asked.by, str):
         return _by_size(found)
@@ -153,7 +153,14 @@ def _query(snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str]) -
     own = words(snapshot.engine)
     steps = _steps(asked)
     matches, params = conditions(steps, own)
+    alone = {"session": "session_id"} if asked.counting == "sessions" else {}
+    if asked.hold is not None:
+        alone["held"], held = column(asked.hold, "hold", own)
+        params |= held
+    missing = " OR ".join(f"{by} IS NULL" for by in alone.values())
     bits = coded(steps, matches, own)
+    if missing and asked.attribution == "user":  # what is in no session is no step, but may name the segment
+        bits = f"CASE WHEN {missing} THEN 0 ELSE {bits} END"
     columns = {"user_key": "user_key", "at": own.micros("occurred_at")}
     wanted = f"({' OR '.join(matches)})"
     if isinstance(asked.by, str):
@@ -168,14 +175,10 @@ def _query(snapshot: Snapshot, asked: FunnelDefinition, values: Sequence[str]) -
     conditioned = ["occurred_at <= $now"]
     if not _needs_all(asked):
         conditioned.append(wanted)
-    if asked.counting == "sessions":
-        columns["session"] = own.pair("user_key", "session_id")
-        conditioned.append("session_id IS NOT NULL")
-    if asked.hold is not None:
-        held, bound = column(asked.hold, "hold", own)
-        params |= bound
-        columns["held"] = own.pair("user_key", held)
-        conditioned.append(f"{held} IS NOT NULL")
+    for name, by in alone.items():
+        columns[name] = f"CASE WHEN {by} IS NULL THEN -1 ELSE {own.pair('user_key', by)} END"
+    if missing and asked.attribution != "user":
+        conditioned.append(f"NOT ({missing})")
     selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     sql = f"SELECT {selected} FROM events WHERE {' AND '.join(conditioned)}"  # noqa: S608 - our own words
     return sql, params | {"now": asked.now}
@@ -231,6 +234,7 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
     bits, segment = codes & ((1 << steps) - 1), codes >> steps
     if asked.reading.instant > _TICK:
         at = at - at % (asked.reading.instant // _TICK)
+    whole, line = (rows.first, at, segment), np.arange(len(at))
     first, owner = rows.first, np.arange(len(rows.user_key))
     alone = [rows.columns["session"]] if asked.counting == "sessions" else []
     alone += [segment] if asked.attribution == "all" else []
@@ -238,7 +242,7 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
     for number in range(len(alone)):
         places, first, person = told_apart(first, alone[number])
         owner = owner[person]
-        at, bits, segment, *alone = (column[places] for column in (at, bits, segment, *alone))
+        at, bits, segment, line, *alone = (column[places] for column in (at, bits, segment, line, *alone))
     steps_only = np.flatnonzero(bits) if asked.attribution == "user" and asked.order != "strict" else np.arange(0)
     if len(steps_only):  # values are on many more rows
         starts = np.searchsorted(steps_only, first)
@@ -246,7 +250,10 @@ def _followed(rows: Rows, asked: FunnelDefinition) -> _Part:
         chosen = np.where(chosen >= 0, steps_only[chosen], chosen)
     else:
         group, chosen, settled, in_flight = _kernel(first, at, bits, asked)
-    named = _segment(first, at, segment, group, chosen, asked.attribution)
+    if asked.attribution == "user":  # whatever the person did, in this session or not
+        named = _latest(*whole, owner[group], line[chosen[:, 0]] if len(chosen) else np.arange(0))
+    else:
+        named = _segment(segment, chosen, asked.attribution)
     reached = np.where(chosen >= 0, at[chosen] if len(at) else 0, -1)
     if asked.reading.grace:  # a step that came a little too early took no time
         reached = np.where(chosen >= 0, np.maximum.accumulate(reached, axis=1), -1)
@@ -305,26 +312,27 @@ def _kernel(
     return funnel.attempts(first, at, bits, steps, _ORDERS[asked.order], within, entry, exclusions, rules, grace)
 
 
-def _segment(
+def _latest(
     first: NDArray[np.int64],
     at: NDArray[np.int64],
     segment: NDArray[np.int64],
-    group: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    attribution: Attribution | None,
+    person: NDArray[np.int64],
+    entry: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return the segment that each attempt names: by its first or last step that has one, at a given step, or before.
-
-    `user` takes the latest value the person had on any event up to the instant of entry.
-    """
+    """Return the latest segment that each person named on any event up to the instant of the row they entered with."""
     from workbench.metrics.kernels.funnel_groups import latest  # noqa: PLC0415 - loads Numba
 
+    return latest(first[person], first[person + 1], at, segment, entry)
+
+
+def _segment(
+    segment: NDArray[np.int64], chosen: NDArray[np.int64], attribution: Attribution | None
+) -> NDArray[np.int64]:
+    """Return the segment that each attempt names: by its first or last step that has one, or at a given step."""
     if attribution is None or not len(chosen):
         return np.zeros(len(chosen), dtype=np.int64)
     if attribution == "all":
         return segment[chosen[:, 0]]
-    if attribution == "user":
-        return latest(first[group], first[group + 1], at, segment, chosen[:, 0])
     named = np.where(chosen >= 0, segment[chosen], _NOTHING)
     if isinstance(attribution, int):
         return named[:, attribution - 1]

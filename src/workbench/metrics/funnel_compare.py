@@ -75,7 +75,7 @@ class Comparison(Answer):
             note=f"this funnel: {self.definition.funnel.reading} · {self.definition.dialect}: {self.definition.other}",
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many moved, and by which rules."""
         name = self.definition.dialect
         if self.frame.empty:
@@ -122,6 +122,7 @@ def compare(funnel: Funnel, dialect: Dialect) -> Comparison:
         sql=funnel.sql,
         definition=ComparisonDefinition(people=asked.people, funnel=asked, other=there, dialect=dialect),
         data_version=funnel.data_version,
+        notes=funnel.notes,
         steps=pd.DataFrame(
             {
                 "step": numbers,

@@ -78,7 +78,7 @@ def _steps(asked: FunnelDefinition, found: Attempts) -> pd.DataFrame:
     since_before = [since_first[0], *((step, step - 1) for step in range(1, len(steps)))]
     seconds = {pair: _seconds(found.at, *pair) for pair in dict.fromkeys([*since_first, *since_before])}
     median = {pair: float(np.median(values)) if values.size else np.nan for pair, values in seconds.items()}
-    mean = {pair: float(np.mean(values)) if values.size else np.nan for pair, values in seconds.items()}
+    mean = {pair: _mean(values) if values.size else np.nan for pair, values in seconds.items()}
     columns = {
         "step": steps,
         "event": list(asked.labels),
@@ -116,6 +116,11 @@ def _seconds(at: NDArray[np.int64], step: int, other: int) -> NDArray[np.float64
     """Return how long a step came after another one, for all attempts that have both."""
     there = np.flatnonzero((at[:, step] >= 0) & (at[:, other] >= 0))
     return np.asarray((at[there, step] - at[there, other]) / 1e6)
+
+
+def _mean(seconds: NDArray[np.float64]) -> float:
+    """Return the mean of durations, added up as whole microseconds: the same in whatever order attempts come."""
+    return int(np.rint(seconds * 1e6).astype(np.int64).sum()) / len(seconds) / 1e6
 
 
 def comparisons(names: Sequence[str], converted: NDArray[np.int64], entered: NDArray[np.int64]) -> pd.DataFrame:

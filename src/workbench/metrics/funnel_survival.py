@@ -87,7 +87,7 @@ class Survival(Answer):
             f" · {self.funnel.in_flight:,} in flight",
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many are expected to convert, those in flight included."""
         if not self.funnel.entered:
             return "Nobody entered, so there is no curve to read."
@@ -129,7 +129,14 @@ def survival(funnel: Funnel, to_step: int | None = None) -> Survival:
     nobody = np.zeros(0), np.zeros(0, dtype=bool)
     frame = funnel_frames.together(asked, parts, empty=lambda: kaplan_meier(*nobody))
     definition = SurvivalDefinition(people=funnel.definition.people, funnel=funnel.definition, to_step=to_step)
-    return Survival(frame=frame, sql=funnel.sql, definition=definition, data_version=funnel.data_version, funnel=funnel)
+    return Survival(
+        frame=frame,
+        sql=funnel.sql,
+        definition=definition,
+        data_version=funnel.data_version,
+        notes=funnel.notes,
+        funnel=funnel,
+    )
 
 
 def _seen(found: Attempts, to_step: int, asked: FunnelDefinition) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

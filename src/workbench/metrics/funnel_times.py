@@ -105,7 +105,7 @@ class Times(Answer):
         note = f"{self._known():,} {self.definition.funnel.unit} · mean {mean}"
         return Chart(title=title, marks=marks, x_label="at least", y_label=self.definition.funnel.unit, note=note)
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how long it takes."""
         if not self._known():
             return f"Nobody came {self._way()}, so there are no times to read."
@@ -164,6 +164,7 @@ def times(funnel: Funnel, from_step: int = 1, to_step: int | None = None, *, bin
         sql=funnel.sql,
         definition=definition,
         data_version=funnel.data_version,
+        notes=funnel.notes,
         funnel=funnel,
         seconds=seconds,
     )

@@ -95,7 +95,7 @@ class Trend(Answer):
             note=note,
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say between what the rate moved, and whether more than chance moved it."""
         final = self.frame[self.frame["mature"] & (self.frame["users"] >= THIN)]
         open_ = int((~self.frame["mature"]).sum())
@@ -131,6 +131,7 @@ def trend(funnel: Funnel, period: Period = "day") -> Trend:
         sql=funnel.sql,
         definition=definition,
         data_version=funnel.data_version,
+        notes=funnel.notes,
         funnel=funnel,
         periods=places,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, dialects, funnel_frames, funnel_views, sequences
+from workbench.metrics import arguments, coverage, dialects, funnel_frames, funnel_views, property_names, sequences
 from workbench.metrics.funnel_attempts import Attempts, attempts
 from workbench.metrics.funnel_definition import (
     ONCES,
@@ -196,7 +196,7 @@ class Funnel(Answer):
         """Draw one bar per step with its interval, and the people on it; with segments, bars side by side."""
         return funnel_views.chart(self)
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many convert, where most stop, how long it takes, and what is not settled yet."""
         return funnel_views.reading(self)
 
@@ -260,7 +260,7 @@ def funnel(  # noqa: PLR0913 - a question names all its options
         since: Start of entry (the first event of an attempt), inclusive; naive times are in `tz`.
         until: End of entry, exclusive. Later steps may fall after it.
         now: When the question is asked: later events are not seen, and a window that ends after it is
-            open. The present if not given.
+            open. The earlier of the present and the end of the data if not given.
         tz: Time zone of naive times.
         dialect: Whose reading to take where the following are not given; see `dialects.dialects`.
         anchor: `any` occurrence of step 1 opens an attempt, or only a person's `first` in the time asked for.
@@ -290,7 +290,7 @@ def funnel(  # noqa: PLR0913 - a question names all its options
     0  view      2              1.0
     1   buy      1              0.5
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     own = {"within": within, "attribution": attribution, "top": top, "anchor": anchor, "ties": ties, "reuse": reuse}
     own |= {"exclusion": exclusion, "grace": grace, "first_step": first_step, "once": once}
     own = {name: value for name, value in own.items() if value is not None}
@@ -302,6 +302,8 @@ def funnel(  # noqa: PLR0913 - a question names all its options
         raise InvalidArgument(f"modes {list(modes)!r} are of windowFunnel: ask with dialect='clickhouse'")
     given, groups = checked_steps(steps), checked_by(by)
     excluded = checked_exclusions(exclude, given)
+    if isinstance(groups, str):
+        groups = property_names.named(snapshot, groups, name="by")
     valued = isinstance(groups, str)
     definition = FunnelDefinition(
         people=snapshot.people,
@@ -314,7 +316,7 @@ def funnel(  # noqa: PLR0913 - a question names all its options
         top=checked_top(chosen["top"]) if valued else None,
         once=arguments.choice(chosen["once"], ONCES, name="once") if valued and counting == "users" else "person",
         counting=checked_counting(counting, hold),
-        hold=None if hold is None else arguments.property_name(hold, name="hold"),
+        hold=property_names.named(snapshot, hold, name="hold"),
         since=span.since,
         until=span.until,
         now=span.now,
@@ -324,11 +326,13 @@ def funnel(  # noqa: PLR0913 - a question names all its options
     )
     if definition.reading.grace and definition.every_attempt and definition.reading.anchor != "first":
         raise InvalidArgument("grace counts totals only with anchor='first', so that no event is in two attempts")
-    check_known([*given, *(each.step for each in excluded or ())], seen(snapshot))
-    return answer(snapshot, definition)
+    looked_at = [*given, *(each.step for each in excluded or ())]
+    check_known(looked_at, seen(snapshot))
+    property_names.check_steps(snapshot, looked_at)
+    return answer(snapshot, definition, notes=span.notes)
 
 
-def answer(snapshot: Snapshot, definition: FunnelDefinition) -> Funnel:
+def answer(snapshot: Snapshot, definition: FunnelDefinition, *, notes: tuple[str, ...] = ()) -> Funnel:
     """Answer a funnel whose options are all resolved."""
     found = attempts(snapshot, definition)
     return Funnel(
@@ -336,6 +340,7 @@ def answer(snapshot: Snapshot, definition: FunnelDefinition) -> Funnel:
         sql=found.sql,
         definition=definition,
         data_version=snapshot.data_version,
+        notes=notes,
         attempts=found,
         snapshot=snapshot,
     )

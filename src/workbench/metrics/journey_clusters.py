@@ -47,7 +47,7 @@ class Clusters(View):
         """Draw a bar per group."""
         return bars(self, "Kinds of paths", "cluster")
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many groups there are, how well they part, and what the largest is made of."""
         first = self.frame.iloc[0]
         return (

@@ -14,7 +14,7 @@ from workbench.metrics import clustered, significance
 from workbench.metrics.clustered import Sums
 from workbench.metrics.journey_trails import ARROW
 from workbench.metrics.journey_transitions import stepped
-from workbench.metrics.journey_view import END, MOST_SHOWN, START, View, of
+from workbench.metrics.journey_view import MOST_SHOWN, View, ends, of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class TransitionDiff(View):
             title="What differs", y_label="difference in probability", y_format="percent", marks=marks, note=note
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many pairs differ surely, and which one most."""
         sure = self.frame[self.frame["pvalue_adjusted"] < 0.05]  # noqa: PLR2004 - the usual level
         if sure.empty:
@@ -92,7 +92,7 @@ def diff(journeys: Journeys, other: Journeys) -> TransitionDiff:
     pvalue = np.where(np.minimum(here.people, there.people) < _FEWEST, np.nan, pvalue)
     adjusted, tested = np.full(len(pair), np.nan), ~np.isnan(pvalue)
     adjusted[tested] = significance.adjusted(pvalue[tested])
-    names = np.array([*known, START, END], dtype=object)
+    names = np.array([*known, *ends(known)[:2]], dtype=object)
     frame = pd.DataFrame({"from_event": names[pair // size], "to_event": names[pair % size]}).assign(
         probability_out=here.rate, other=there.rate, difference=here.rate - there.rate, ci_low=low, ci_high=high,
         pvalue=pvalue, pvalue_adjusted=adjusted,

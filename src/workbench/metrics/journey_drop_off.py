@@ -103,7 +103,7 @@ class DropOff(View):
     def _lost(self) -> str:
         return "end here" if self.goal is None else f"end without {self.goal}"
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many are open, how many of them will be lost, and whether the risk can be trusted."""
         tested, risk = self.score, self.frame["risk"]
         told = f"{len(self.frame):,} journeys are open"

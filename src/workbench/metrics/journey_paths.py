@@ -43,7 +43,7 @@ class Paths(View):
         """Draw a bar per path."""
         return bars(self, "Most common paths", "path")
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say which is the most common path, and how much of all the listed ones are."""
         if self.frame.empty:
             return "There is no path in this time."
@@ -111,7 +111,7 @@ class Patterns(View):
         """Draw a bar per run."""
         return bars(self, f"Most common runs of {self.length}", "pattern")
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say which run is the most common."""
         if self.frame.empty:
             return f"No path has {self.length} events."
@@ -176,7 +176,7 @@ class Loops(View):
         """Draw a bar per loop."""
         return bars(self, "Loops", "loop")
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say which loop is the most common."""
         if self.frame.empty:
             return "No path comes back to where it was."

@@ -13,7 +13,7 @@ from workbench.charts.spec import Chart, Flow, Grid
 from workbench.errors import InvalidArgument
 from workbench.metrics import arguments, intervals
 from workbench.metrics.journey_trails import ARROW
-from workbench.metrics.journey_view import END, MOST_SHOWN, OTHER, START, View, bounded, events_of, of
+from workbench.metrics.journey_view import MOST_SHOWN, View, bounded, ends, events_of, of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,12 @@ class Walk:
     steps: range
     where: NDArray[np.int64]
     person: NDArray[np.int64]
+
+    @property
+    def ends(self) -> tuple[str, str, str]:
+        """What not begun, ended, and the rest are called: the last of `names`."""
+        start, end, rest = self.names[-3:]
+        return start, end, rest
 
     @property
     def around(self) -> str:
@@ -77,7 +83,7 @@ def _walk(journeys: Journeys, centre: str | Sequence[str] | None, before: int, a
     anchor = trails.anchors(events)
     own, steps = anchor >= 0, range(-before if events else 0, after + 1)
     found = [at_step(trails.starts, trails.code, anchor, step, len(trails.names))[own] for step in steps]
-    return Walk(events, (*trails.names, START, END, OTHER), steps, np.stack(found), trails.person[own])
+    return Walk(events, (*trails.names, *ends(trails.names)), steps, np.stack(found), trails.person[own])
 
 
 def _signed(step: int) -> str:
@@ -100,8 +106,9 @@ class StepMatrix(View):
 
     def chart(self) -> Chart:
         """Draw the shares as a heat map, the most common events first."""
-        totals = self.frame[~self.frame["event"].isin([START, END])].groupby("event")["paths"].sum()
-        rows = (*totals[totals > 0].nlargest(MOST_SHOWN).index, END)
+        start, end, _ = self.walk.ends
+        totals = self.frame[~self.frame["event"].isin([start, end])].groupby("event")["paths"].sum()
+        rows = (*totals[totals > 0].nlargest(MOST_SHOWN).index, end)
         cells = self.frame.set_index(["event", "step"])["share"].to_dict()
         values = tuple(tuple(cells[row, step] for step in self.walk.steps) for row in rows)
         columns = tuple(_signed(step) for step in self.walk.steps)
@@ -111,14 +118,15 @@ class StepMatrix(View):
             note=f"share of {self.paths:,} paths with {self.walk.around}",
         )  # fmt: skip
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say what most often comes next, and how many paths end there."""
         centre, last = self.walk.around, max(len(self.walk.centre), 1)
         after = self.frame[self.frame["step"] == last]
         if not self.paths or after.empty:
             return f"No path has {centre}." if not self.paths else f"Nothing was asked of what follows {centre}."
-        ended = number(float(after.loc[after["event"] == END, "share"].sum()), "percent")
-        goes_on = after[~after["event"].eq(END)].nlargest(1, "share").iloc[0]
+        end = self.walk.ends[1]
+        ended = number(float(after.loc[after["event"] == end, "share"].sum()), "percent")
+        goes_on = after[~after["event"].eq(end)].nlargest(1, "share").iloc[0]
         told = f"; else {goes_on['event']} comes next most often ({number(goes_on['share'], 'percent')})"
         return f"Of {self.paths:,} paths with {centre}, {ended} end right after it{told if goes_on['share'] else ''}."
 
@@ -181,16 +189,17 @@ class StepSankey(View):
     def _order(self, node: tuple[int, str]) -> tuple[int, int, int]:
         """Sort the events of a step by their paths; the rest, what has not begun, and what has ended come last."""
         step, event = node
-        last = (OTHER, START, END).index(event) + 1 if event in (OTHER, START, END) else 0
+        start, end, rest = self.walk.ends
+        last = (rest, start, end).index(event) + 1 if event in (rest, start, end) else 0
         return int(step), last, -int((self.walk.row(int(step)) == self.walk.place(event)).sum())
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say which way most take from the centre on, and how many have ended at the last step."""
         first = self.frame[self.frame["step"] == 0]
         if not self.paths or first.empty:
             return f"No path has {self.walk.around}." if not self.paths else "Nothing was asked of what follows."
         most = first.nlargest(1, "paths").iloc[0]
-        ended = float((self.walk.where[-1] == self.walk.place(END)).mean())
+        ended = float((self.walk.where[-1] == self.walk.place(self.walk.ends[1])).mean())
         return (
             f"Of {self.paths:,} paths with {self.walk.around}, most go from {most['from_event']} to {most['to_event']} "
             f"({number(most['share'], 'percent')}); {number(ended, 'percent')} have ended "

@@ -12,7 +12,7 @@ from workbench.charts.formats import duration, number
 from workbench.charts.spec import Chart, Flow, Grid
 from workbench.metrics import arguments, intervals
 from workbench.metrics.clustered import Sums
-from workbench.metrics.journey_view import END, MOST_SHOWN, START, View, bounded, of
+from workbench.metrics.journey_view import MOST_SHOWN, View, bounded, ends, of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,8 +55,9 @@ class Transitions(View):
     def chart(self) -> Chart:
         """Draw the weight of each step as a heat map."""
         common = self.frame.groupby("from_event")["count"].sum().nlargest(MOST_SHOWN + 1).index
-        rows = tuple(name for name in (START, *self.journeys.names) if name in common)
-        columns = (*(name for name in rows if name != START), END)
+        start, end, _ = ends(self.journeys.names)
+        rows = tuple(name for name in (start, *self.journeys.names) if name in common)
+        columns = (*(name for name in rows if name != start), end)
         cells = self.frame.set_index(["from_event", "to_event"])[self.weight].to_dict()
         values = tuple(tuple(cells.get((row, column)) for column in columns) for row in rows)
         told, form = WEIGHTS[self.weight]
@@ -66,12 +67,13 @@ class Transitions(View):
             note=f"{told} · {self.paths:,} paths",
         )  # fmt: skip
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say what most paths begin with, and the most common step."""
         if self.frame.empty:
             return "There is no path in this time."
-        begins = self.frame[self.frame["from_event"] == START].nlargest(1, "count").iloc[0]
-        inner = self.frame[~self.frame["from_event"].eq(START) & ~self.frame["to_event"].eq(END)]
+        start, end, _ = ends(self.journeys.names)
+        begins = self.frame[self.frame["from_event"] == start].nlargest(1, "count").iloc[0]
+        inner = self.frame[~self.frame["from_event"].eq(start) & ~self.frame["to_event"].eq(end)]
         told = (
             f"{self.paths:,} paths; most, {number(begins['probability_out'], 'percent')}, begin with "
             f"{begins['to_event']}."
@@ -98,7 +100,7 @@ def transitions(journeys: Journeys, weight: Weight) -> Transitions:
     times, people, seconds, xx, xn = (_added(place, column, len(pair)) for column in columns)
     paths = sum(part.paths for part in parts)
     size = len(journeys.names) + 2
-    names, (before, after) = np.array([*journeys.names, START, END], dtype=object), np.divmod(pair, size)
+    names, (before, after) = np.array([*journeys.names, *ends(journeys.names)[:2]], dtype=object), np.divmod(pair, size)
     leavers, squares = (sum(getattr(part, name) for part in parts) for name in ("leavers", "squares"))
     out, into = (_added(end, times, size)[end] for end in (before, after))
     found = Sums(leavers[before], times, out, xx, xn, squares[before])
@@ -162,7 +164,8 @@ def stepped(journeys: Journeys, from_event: str, to_event: str) -> list[str]:
     from workbench.metrics.kernels.journeys import steps  # noqa: PLC0415 - loads Numba
 
     trails = journeys.trails
-    places = {START: len(trails.names), END: len(trails.names) + 1}
+    start, end, _ = ends(trails.names)
+    places = {start: len(trails.names), end: len(trails.names) + 1}
     before, after = (places[name] if name in places else trails.place(name) for name in (from_event, to_event))
     kind, firsts = steps(trails.starts, trails.code, len(trails.names))
     return journeys.named(np.repeat(trails.person, np.diff(firsts))[kind == before * (len(trails.names) + 2) + after])
@@ -189,7 +192,8 @@ class Graph(View):
     def chart(self) -> Chart:
         """Draw an arrow per step, as wide as it is heavy."""
         met = {*self.frame["from_event"], *self.frame["to_event"]}
-        nodes = [name for name in (START, *self.order, END) if name in met]
+        start, end, _ = ends(self.journeys.names)
+        nodes = [name for name in (start, *self.order, end) if name in met]
         places = {name: place for place, name in enumerate(nodes)}
         told, form = WEIGHTS[self.weight]
         rows = zip(self.frame["from_event"], self.frame["to_event"], self.frame["value"], strict=True)
@@ -199,7 +203,7 @@ class Graph(View):
             note=f"the {len(self.frame)} heaviest of {self.steps} steps · {self.paths:,} paths",
         )  # fmt: skip
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say which step is the heaviest."""
         if self.frame.empty:
             return "There is no path in this time."
@@ -215,19 +219,25 @@ def graph(journeys: Journeys, weight: Weight, *, top: int) -> Graph:
     """Draw the heaviest steps as a graph."""
     bounded(top, 1, 200, "top")
     every = transitions(journeys, weight)
-    common = every.frame.groupby("from_event")["count"].sum().nlargest(MOST_SHOWN + 1).index.union([END])
+    start, end, _ = ends(journeys.names)
+    common = every.frame.groupby("from_event")["count"].sum().nlargest(MOST_SHOWN + 1).index.union([end])
     among = every.frame[every.frame["from_event"].isin(common) & every.frame["to_event"].isin(common)]
     rows = among.sort_values(weight, ascending=False, kind="stable", ignore_index=True).head(top)
     frame = rows[["from_event", "to_event"]].assign(weight=weight, value=rows[weight], people=rows["people"])
     view = of(journeys, "graph", weight=weight, top=top)
     return Graph(
-        frame=frame, weight=weight, steps=len(every.frame), order=_order(every.frame), paths=every.paths, **view
+        frame=frame,
+        weight=weight,
+        steps=len(every.frame),
+        order=_order(every.frame, start, end),
+        paths=every.paths,
+        **view,
     )
 
 
-def _order(steps: pd.DataFrame) -> tuple[str, ...]:
+def _order(steps: pd.DataFrame, start: str, end: str) -> tuple[str, ...]:
     """Sort events by the share of their occurrences that begin a path, less that of those that end one."""
-    begun = steps[steps["from_event"] == START].set_index("to_event")["probability_in"]
-    ended = steps[steps["to_event"] == END].set_index("from_event")["probability_out"]
-    events = sorted({*steps["from_event"], *steps["to_event"]} - {START, END})
+    begun = steps[steps["from_event"] == start].set_index("to_event")["probability_in"]
+    ended = steps[steps["to_event"] == end].set_index("from_event")["probability_out"]
+    events = sorted({*steps["from_event"], *steps["to_event"]} - {start, end})
     return tuple(sorted(events, key=lambda event: ended.get(event, 0.0) - begun.get(event, 0.0)))

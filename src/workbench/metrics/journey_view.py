@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from workbench.charts.spec import Bars, Chart
 from workbench.errors import InvalidArgument
+from workbench.metrics.breakdowns import apart
 from workbench.metrics.journey_trails import ARROW
 from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Collection, Hashable, Sequence
 
     from workbench.metrics.journeys import JourneyDefinition, Journeys
 
 START, END, OTHER = "(start)", "(end)", "(other)"
+
+"""What the start and the end of a path and all rarer events are called, where no event is called so; see `ends`."""
 
 MOST_SHOWN: Final = 15
 """Events that a chart shows, the most common ones; the frame has them all."""
@@ -34,6 +37,15 @@ class ViewDefinition(Definition):
         """Return the options of the journeys and of the view, as a person reads them."""
         told = ((name, written(value)) for name, value in self.options)
         return {**self.journeys.described(), "view": self.view, **{name: text for name, text in told if text}}
+
+
+def ends(names: Collection[str]) -> tuple[str, str, str]:
+    """Return the names of the start and the end of a path and of all rarer events, none of them an event.
+
+    >>> ends(["(start)", "view"])
+    ('((start))', '(end)', '(other)')
+    """
+    return apart(START, names), apart(END, names), apart(OTHER, names)
 
 
 def written(value: object) -> str:
@@ -62,7 +74,7 @@ def of(journeys: Journeys, view: str, **options: Hashable) -> dict[str, Any]:
     )
     return {
         "sql": journeys.source.sql, "definition": definition, "data_version": journeys.source.snapshot.data_version,
-        "journeys": journeys,
+        "journeys": journeys, "notes": journeys.notes,
     }  # fmt: skip
 
 

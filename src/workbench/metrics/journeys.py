@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from workbench.errors import InvalidArgument
 from workbench.metrics import (
     arguments,
+    coverage,
     journey_clusters,
     journey_diff,
     journey_drop_off,
@@ -20,8 +20,9 @@ from workbench.metrics import (
     journey_transitions,
     sequences,
 )
+from workbench.metrics.breakdowns import apart
 from workbench.metrics.journey_trails import Source
-from workbench.metrics.journey_view import events_of
+from workbench.metrics.journey_view import OTHER, bounded, events_of
 from workbench.metrics.plain import Codes, Plain
 from workbench.metrics.steps import as_step, check_known, seen
 from workbench.metrics.words import words
@@ -58,6 +59,7 @@ class JourneyDefinition(Definition):
     events: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
     collapse: bool = False
+    top: int = MOST_EVENTS
     having: tuple[tuple[str, ...], ...] = ()
     without: tuple[tuple[str, ...], ...] = ()
     since: datetime | None
@@ -74,6 +76,8 @@ class Journeys:
     source: Source
     chosen: Trails | None = None
     """Those that were kept of all paths, if some were left out."""
+    notes: tuple[str, ...] = ()
+    """What an answer is to say of them, such as where the data end."""
 
     @cached_property
     def trails(self) -> Trails:
@@ -162,6 +166,7 @@ def journeys(  # noqa: PLR0913 - a question names all its options
     events: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
     collapse: bool = False,
+    top: int = MOST_EVENTS,
     since: str | date | None = None,
     until: str | date | None = None,
     now: str | date | None = None,
@@ -178,52 +183,77 @@ def journeys(  # noqa: PLR0913 - a question names all its options
         events: Only these; all if not given.
         ignore: Not these.
         collapse: Count events that repeat the one before as one.
+        top: How many types of events are told apart, the most common ones, from 1 to 1,000: all others are the event
+            `(other)`, and the answer says so.
         since: Start, inclusive; naive times are in `tz`.
         until: End, exclusive.
-        now: When the question is asked: later events are not seen. The present if not given.
+        now: When the question is asked: later events are not seen. The earlier of the present and the end of the
+            data if not given.
         tz: Time zone of naive times.
 
     Raises:
         UnknownEvent: The data has no event of that type.
-        InvalidArgument: A length or a time cannot be used, or there are more than 1,000 types of events.
+        InvalidArgument: A length, a number or a time cannot be used.
 
     >>> from workbench.testing import store_of
     >>> walked = journeys(store_of({"ann": "view:0 cart:5 view:100"}).snapshot())
     >>> walked.paths().frame[["path", "paths"]].to_dict("records")
     [{'path': 'view', 'paths': 1}, {'path': 'view → cart', 'paths': 1}]
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     gap = sessions if sessions is None or sessions == "given" else arguments.duration(sessions, name="sessions")
     known = seen(snapshot)
     check_known([as_step(each) for each in (*(events or ()), *ignore)], known)
-    names = tuple(sorted(set(events or known) - set(ignore)))
-    if len(names) > MOST_EVENTS:
-        raise InvalidArgument(f"at most {MOST_EVENTS:,} types of events can be followed, got {len(names):,}: name some")
+    wanted = tuple(sorted(set(events or known) - set(ignore)))
+    names, rest = _told_apart(snapshot, span, wanted, bounded(top, 1, MOST_EVENTS, "top"))
     definition = JourneyDefinition(
-        sessions=gap, events=tuple(events) if events else None, ignore=tuple(ignore), collapse=bool(collapse),
+        sessions=gap, events=tuple(events) if events else None, ignore=tuple(ignore), collapse=bool(collapse), top=top,
         since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people,
     )  # fmt: skip
-    given, bound = gap == "given", {"names": list(names), **span.entries()}
-    times = [time for name in names if name in known for time in known[name]]
+    few = bool(events or ignore)
+    given, bound = gap == "given", {"names": list(names), "wanted": list(wanted), **span.entries()}
+    times = [time for name in wanted if name in known for time in known[name]]
     outside = _outside(span, min(times, default=span.now), max(times, default=span.now))
-    sql = _rows(words(snapshot.engine), given=given, few=bool(events or ignore), outside=outside)
+    sql = _rows(
+        words(snapshot.engine), given=given, few=few, outside=outside, rest=names.index(rest) + 1 if rest else 0
+    )
     params = {name: value for name, value in bound.items() if f"${name}" in sql}
     places = {name: place for place, name in enumerate(names, start=1)}
-    code = ("code", Codes("event_type", places, wanted=bool(events or ignore)))
+    if rest:
+        places = {name: places.get(name, places[rest]) for name in wanted}
+    code = ("code", Codes("event_type", places, wanted=few))
     plain = None if given else Plain.within(span, [code])
     source = Source(
         snapshot=snapshot, sql=sql, params=params, plain=plain, names=names, collapse=bool(collapse), given=given,
         gap=gap // _TICK if isinstance(gap, timedelta) else -1,
     )  # fmt: skip
-    return Journeys(definition, source)
+    told = f"The {top:,} most common of {len(wanted):,} types of events are told apart; all others are {rest}."
+    return Journeys(definition, source, notes=(*span.notes, *([told] if rest else [])))
 
 
-def _rows(own: Words, *, given: bool, few: bool, outside: Sequence[str]) -> str:
+def _told_apart(snapshot: Snapshot, span: Span, wanted: tuple[str, ...], top: int) -> tuple[tuple[str, ...], str]:
+    """Return the types of events to tell apart, in alphabetical order, and what all others are called, if there are."""
+    if len(wanted) <= top:
+        return wanted, ""
+    own = words(snapshot.engine)
+    common: list[str] = snapshot.query(
+        f"SELECT event_type FROM events WHERE {own.one_of('event_type', '$wanted')} AND occurred_at >= $since "  # noqa: S608
+        "AND occurred_at < $until AND occurred_at <= $now "
+        f"GROUP BY event_type ORDER BY count(*) DESC, event_type LIMIT {top:d}",
+        {"wanted": list(wanted), **span.entries()},
+    )["event_type"].to_pylist()
+    rest = apart(OTHER, wanted)
+    return tuple(sorted([*common, rest])), rest
+
+
+def _rows(own: Words, *, given: bool, few: bool, outside: Sequence[str], rest: int) -> str:
     """Write the SELECT of the rows; the less it compares and hands over, the faster it is."""
     code = own.place("event_type", "$names")
+    if rest:
+        code = f"CASE WHEN {code} = 0 THEN {rest:d} ELSE {code} END"
     key = f"{own.pair('user_key', 'session_id')} AS user_key, user_key AS person" if given else "user_key"
     conditions = [
-        *([own.one_of("event_type", "$names")] if few else []),
+        *([own.one_of("event_type", "$wanted")] if few else []),
         *(["session_id IS NOT NULL"] if given else []),
         *outside,
     ]

@@ -11,9 +11,10 @@ import pandas as pd
 from workbench.charts.formats import number
 from workbench.charts.spec import Chart
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, presence, sequences
+from workbench.events import EARLIEST
+from workbench.metrics import arguments, coverage, presence, property_names, sequences
 from workbench.metrics.arguments import Span
-from workbench.metrics.calendars import PERIODS, Period
+from workbench.metrics.calendars import PERIODS, Period, calendar
 from workbench.metrics.series import SpanDefinition, note, over_time
 from workbench.metrics.steps import Step, as_step, check_known, seen
 from workbench.results import Answer
@@ -83,7 +84,7 @@ class Lifecycle(Answer):
             note=note(self.definition, over=bool(self.frame["mature"].all())),
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say whether more came than went in the last full period."""
         over, period = self.frame[self.frame["mature"]], self.definition.period
         if over.empty:
@@ -121,11 +122,13 @@ def lifecycle(
         event: Only this event counts as being there; any if not given.
         since: Periods that begin here or later; naive times are in `tz`. What was before tells who is new.
         until: Periods that begin before this.
-        now: When the question is asked: later events are not seen. The present if not given.
+        now: When the question is asked: later events are not seen. The earlier of the present and the end of the
+            data if not given.
         tz: Time zone of periods and of naive times.
 
     Raises:
         UnknownEvent: The data has no event of that type.
+        UnknownProperty: No event has a property that `by` or a condition names.
         InvalidArgument: A period, a time or a zone cannot be used.
 
     >>> from workbench.testing import store_of
@@ -133,24 +136,30 @@ def lifecycle(
     >>> answer.people("2026-01-12", "new"), answer.people("2026-01-12", "dormant")
     (['bob'], ['ann'])
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
+    chosen, begin = arguments.choice(period, PERIODS, name="period"), span.since
+    if since is None and begin:
+        (begin, _) = calendar(chosen, begin, begin, tz).starts  # the period in which the data begin is one of them
     definition = LifecycleDefinition(
-        period=arguments.choice(period, PERIODS, name="period"),
+        period=chosen,
         event=None if event is None else as_step(event),
-        since=span.since,
+        since=begin,
         until=span.until,
         now=span.now,
         people=snapshot.people,
         tz=tz,
     )
     check_known([definition.event] if definition.event else [], seen(snapshot))
-    whole = Span(since=None, until=None, now=span.now)
+    property_names.check_steps(snapshot, [definition.event] if definition.event else [])
+    tail = None if coverage.history(snapshot, begin) else EARLIEST
+    whole = Span(since=tail, until=None, now=span.now)
     found = presence.found(snapshot, period=definition.period, tz=tz, span=whole, event=definition.event)
     return Lifecycle(
         frame=_frame(definition, found),
         sql=found.sql,
         definition=definition,
         data_version=snapshot.data_version,
+        notes=span.notes,
         found=found,
         snapshot=snapshot,
     )
@@ -168,7 +177,7 @@ def _frame(asked: LifecycleDefinition, found: Found) -> pd.DataFrame:
     rows = []
     for place, day in enumerate(periods.days if len(there.user_key) else ()):
         begins = periods.starts[place]
-        if (asked.since and begins < asked.since) or (asked.until and begins >= asked.until):
+        if begins >= asked.now or (asked.since and begins < asked.since) or (asked.until and begins >= asked.until):
             continue
         over = periods.starts[place + 1] <= asked.now
         for status, chosen in _standing(there, place).items():

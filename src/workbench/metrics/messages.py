@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 from workbench.charts.formats import number
 from workbench.charts.spec import Chart
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, queries
+from workbench.metrics import arguments, coverage, queries
 from workbench.metrics.arguments import Span
 from workbench.metrics.calendars import PERIODS
 from workbench.metrics.series import SpanDefinition, complete, note, over_time
@@ -84,7 +84,7 @@ class MessageVolume(Answer):
             note=note(self.definition, over=bool(self.frame["mature"].all())),
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how much was written, and how much by each author."""
         over, period = self.frame[self.frame["mature"]], self.definition.period
         if over["messages"].sum() == 0:
@@ -107,7 +107,7 @@ def message_volume(
     tz: str = "UTC",
 ) -> MessageVolume:
     """Count messages (`first_message`, `message_sent`) per hour, day, week or month; see `active_users`."""
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     chosen = arguments.choice(period, VOLUME_PERIODS, name="period")
     definition = MessageVolumeDefinition(
         period=chosen, since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people
@@ -116,5 +116,10 @@ def message_volume(
     params = {"messages": list(MESSAGES), "period": period, "tz": tz, **span.entries()}
     frame = complete(snapshot.query(sql, params).to_pandas(), definition, chosen)
     return MessageVolume(
-        frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, snapshot=snapshot
+        frame=frame,
+        sql=sql,
+        definition=definition,
+        data_version=snapshot.data_version,
+        notes=span.notes,
+        snapshot=snapshot,
     )

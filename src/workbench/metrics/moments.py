@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.charts.formats import duration, number
 from workbench.charts.spec import Bars, Chart, Line
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, queries
+from workbench.metrics import coverage, queries
 from workbench.metrics.messages import MESSAGES
 from workbench.metrics.performance import instants, window
 from workbench.metrics.series import SpanDefinition, drawn, note
@@ -62,7 +62,7 @@ class EventVolume(Answer):
         """Draw events and messages per window."""
         return volume(self.windows, self.definition)
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how much happened, and in which window most."""
         windows, width = self.windows, duration(self.definition.width.total_seconds())
         if windows.empty:
@@ -85,7 +85,7 @@ def event_volume(
     tz: str = "UTC",
 ) -> EventVolume:
     """Count events by platform and type, by windows of one width; arguments as in `performance`."""
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     definition = EventVolumeDefinition(
         width=window(width), since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people
     )
@@ -94,7 +94,11 @@ def event_volume(
     )
     found = snapshot.query(sql, {"width": definition.width // timedelta(microseconds=1), **span.entries()})
     return EventVolume(
-        frame=cells(found.to_pandas()), sql=sql, definition=definition, data_version=snapshot.data_version
+        frame=cells(found.to_pandas()),
+        sql=sql,
+        definition=definition,
+        data_version=snapshot.data_version,
+        notes=span.notes,
     )
 
 
@@ -145,7 +149,7 @@ class ActiveMinutes(Answer):
         """Draw people over time."""
         return people(self.frame, self.definition)
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many there were at the end, and at most."""
         return crowd(self.frame)
 
@@ -164,7 +168,8 @@ def active_minutes(
         snapshot: The events.
         since: First minute; a day before `until` (or `now`) if not given.
         until: End, exclusive.
-        now: When the question is asked: later events are not seen. The present if not given.
+        now: When the question is asked: later events are not seen. The earlier of the present and the end of the
+            data if not given.
         tz: Time zone of naive times, and of the chart.
 
     Raises:
@@ -176,7 +181,7 @@ def active_minutes(
     >>> frame[["users_1m", "users_5m", "users_60m"]].tail(2).to_numpy().tolist()
     [[1, 1, 2], [1, 2, 2]]
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz, beginning=False)
     end = min(span.until or span.now, span.now)
     begin = span.since or end - _DAY
     if end - begin > timedelta(days=_MOST_DAYS):
@@ -198,6 +203,7 @@ def active_minutes(
         sql=sql,
         definition=definition,
         data_version=snapshot.data_version,
+        notes=span.notes,
     )
 
 
@@ -284,18 +290,20 @@ class RaidsInProgress(Answer):
         """Draw who takes part in which."""
         return participation(self.frame)
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many there are, and who takes part."""
         return raids(self.frame)
 
 
 def raids_in_progress(snapshot: Snapshot, *, now: str | date | None = None, tz: str = "UTC") -> RaidsInProgress:
     """List the raids that started in the last 24 hours and were not told to end, as of `now`."""
-    span = arguments.span(None, None, now, tz=tz)
+    span = coverage.span(snapshot, None, None, now, tz=tz, beginning=False)
     definition = RaidsInProgressDefinition(since=None, until=None, now=span.now, tz=tz, people=snapshot.people)
     sql = queries.text("raids_in_progress", snapshot.engine)
     found = snapshot.query(sql, {"now": span.now, "longest_ago": span.now - definition.longest}).to_pandas()
-    return RaidsInProgress(frame=found, sql=sql, definition=definition, data_version=snapshot.data_version)
+    return RaidsInProgress(
+        frame=found, sql=sql, definition=definition, data_version=snapshot.data_version, notes=span.notes
+    )
 
 
 def participation(frame: pd.DataFrame) -> Chart:

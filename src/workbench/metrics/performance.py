@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.charts.formats import duration, number
 from workbench.charts.spec import Chart, Line
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, intervals, queries
+from workbench.metrics import arguments, coverage, intervals, queries
 from workbench.metrics.series import SpanDefinition, drawn, note
 from workbench.metrics.words import words
 from workbench.results import Answer
@@ -62,7 +62,7 @@ class Performance(Answer):
         """Draw the response times over time."""
         return times(self.frame, self.definition)
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many requests failed, and how long the slowest of a hundred took."""
         return told(self.frame, duration(self.definition.width.total_seconds()))
 
@@ -86,7 +86,8 @@ def performance(
         by: `event_type` tells requests and AI interactions apart, which take seconds of another kind.
         since: Start, inclusive; naive times are in `tz`.
         until: End, exclusive.
-        now: When the question is asked: later events are not seen. The present if not given.
+        now: When the question is asked: later events are not seen. The earlier of the present and the end of the
+            data if not given.
         tz: Time zone of naive times, and of the chart.
 
     Raises:
@@ -97,7 +98,7 @@ def performance(
     >>> performance(failing.snapshot()).frame[["requests", "errors", "error_rate", "p95_ms"]].to_numpy().tolist()
     [[2.0, 2.0, 1.0, 80.0]]
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     length = window(width)
     if by not in (None, "event_type"):
         raise InvalidArgument(f"by is 'event_type' or None, not {by!r}")
@@ -130,7 +131,9 @@ def performance(
     counted = snapshot.query(sql, params).to_pandas()
     if by is None:
         counted = counted.drop(columns="segment")
-    return Performance(frame=finished(counted), sql=sql, definition=definition, data_version=snapshot.data_version)
+    return Performance(
+        frame=finished(counted), sql=sql, definition=definition, data_version=snapshot.data_version, notes=span.notes
+    )
 
 
 def window(width: str | timedelta) -> timedelta:

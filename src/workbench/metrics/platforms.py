@@ -9,8 +9,9 @@ from workbench.charts.formats import number
 from workbench.charts.look import PALETTE
 from workbench.charts.spec import Chart, Slices
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, queries
+from workbench.metrics import arguments, coverage, queries
 from workbench.metrics.arguments import Span
+from workbench.metrics.breakdowns import NOTHING, apart
 from workbench.metrics.series import SpanDefinition
 from workbench.metrics.who import who
 from workbench.results import Answer
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from workbench.store.base import Snapshot
 
-_UNNAMED: Final = "(none)"
 _WHEN: Final = "occurred_at >= $since AND occurred_at < $until AND occurred_at <= $now"
 _MAIN: Final = f"""user_key IN (
     SELECT user_key FROM (
@@ -51,6 +51,8 @@ class PlatformDistribution(Answer):
 
     definition: PlatformDefinition
     snapshot: Snapshot = field(repr=False)
+    unnamed: str = NOTHING
+    """What the row of events that name no platform is called."""
 
     @property
     def total(self) -> int:
@@ -67,7 +69,7 @@ class PlatformDistribution(Answer):
             raise InvalidArgument(f"there is no platform {arguments.unknown(str(platform), self.frame['platform'])}")
         asked = self.definition
         span = Span(since=asked.since, until=asked.until, now=asked.now).entries()
-        named: dict[str, object] = {} if platform == _UNNAMED else {"platform": platform}
+        named: dict[str, object] = {} if platform == self.unnamed else {"platform": platform}
         there = "platform = $platform" if named else "platform IS NULL"
         return who(self.snapshot, (_MAIN if main else f"{_WHEN} AND {{there}}").replace("{there}", there), span | named)
 
@@ -81,7 +83,7 @@ class PlatformDistribution(Answer):
         ring = Slices(labels=tuple(labels), values=tuple(values))
         return Chart(title="Platforms", y_label="people, by where they do most", marks=(ring,) if labels else ())
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say which is largest, and how many people more than one share."""
         if self.frame.empty:
             return "Nobody was active on any platform."
@@ -104,13 +106,20 @@ def platform_distribution(
     tz: str = "UTC",
 ) -> PlatformDistribution:
     """Count the distinct people on each platform; arguments as in `active_users`."""
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     sql = queries.text("platform_distribution")
     found = snapshot.query(sql, span.entries()).to_pandas()
+    unnamed = apart(NOTHING, set(found["platform"]))
     frame = found.assign(
-        platform=found["platform"].fillna(_UNNAMED), share=found["users"] / max(int(found["main_users"].sum()), 1)
+        platform=found["platform"].fillna(unnamed), share=found["users"] / max(int(found["main_users"].sum()), 1)
     )[["platform", "users", "share", "main_users", "events"]]
     definition = PlatformDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
     return PlatformDistribution(
-        frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, snapshot=snapshot
+        frame=frame,
+        sql=sql,
+        definition=definition,
+        data_version=snapshot.data_version,
+        notes=span.notes,
+        snapshot=snapshot,
+        unnamed=unnamed,
     )

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from workbench.events import EARLIEST
 from workbench.metrics import pushdown, sequences
 from workbench.metrics.breakdowns import breakdown
 from workbench.metrics.calendars import calendar, micros
+from workbench.metrics.coverage import history
 from workbench.metrics.plain import Codes, Plain, array
 from workbench.metrics.sequences import Runs
 from workbench.metrics.steps import Step, conditions, seen
@@ -83,10 +85,13 @@ def found(
     split = breakdown(snapshot, by, where=where, params=bound)
     segment = f", {split.code} AS segment" if by else ""
     wanted = f"{where} AND occurred_at <= $now" if matches else "occurred_at <= $now"
+    begin = history(snapshot, span.since)
+    if begin:
+        wanted, bound = f"{wanted} AND occurred_at >= $begin", {**bound, "begin": begin}
     sql = f"SELECT user_key, {own.micros('occurred_at')} AS at{segment} FROM events WHERE {wanted}"  # noqa: S608
     known = seen(snapshot)
     firsts = [known[event.event][0]] if event and event.event in known else [first for first, _ in known.values()]
-    periods = calendar(period, min([*firsts, span.now]), span.now, tz)
+    periods = calendar(period, max(min([*firsts, span.now]), begin or EARLIEST), span.now, tz)
     codes = [("wanted", Codes("event_type", {event.event: 1}, wanted=True))] if event else []
     codes += [("segment", split.codes)] if split.codes else []
     places = {name: place for place, name in enumerate(split.names)}
@@ -101,7 +106,11 @@ def found(
         codes = split.places(rows.columns["segment"])
         return {name: _presence(_of(rows, codes == place), periods, span) for name, place in places.items()}
 
-    plain = None if (by and not split.codes) or (event and event.where) else Plain(micros(span.now), codes=codes)
+    plain = (
+        None
+        if (by and not split.codes) or (event and event.where)
+        else Plain(micros(span.now), since=micros(begin) if begin else None, codes=codes)
+    )
     parts = sequences.by_group(snapshot, sql, bound | dict(split.params), work, plain=plain)
     joined = {name: _joined([part[name] for part in parts]) for name in split.names}
     return Found(periods, {name: there for name, there in joined.items() if len(there.user_key) or not by}, sql)

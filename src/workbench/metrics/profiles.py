@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from workbench.charts.formats import number
 from workbench.charts.spec import Bars, Chart
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, queries
+from workbench.metrics import coverage, queries
 from workbench.metrics.messages import MESSAGES
 from workbench.results import Answer, Definition
 
@@ -74,7 +74,7 @@ class Profiles(Answer):
         marks = (Bars(x=tuple(bars), y=tuple(bars.values()), annotations=people),) if len(self.frame) else ()
         return Chart(title="People by active days", y_label="people", x_label="active days", marks=marks)
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many there are, and how far they have come."""
         if self.frame.empty:
             return "Nobody was there yet."
@@ -103,7 +103,8 @@ def profiles(snapshot: Snapshot, *, now: str | date | None = None, tz: str = "UT
 
     Args:
         snapshot: The events.
-        now: When the question is asked: later events are not seen. The present if not given.
+        now: When the question is asked: later events are not seen. The earlier of the present and the end of the
+            data if not given.
         tz: Time zone of days and of a naive `now`.
 
     Raises:
@@ -114,9 +115,9 @@ def profiles(snapshot: Snapshot, *, now: str | date | None = None, tz: str = "UT
     >>> int(answer.of("ann")["messages"]), answer.reading().split(";")[0]
     (1, '1 people, active on 1 days in the median')
     """
-    span = arguments.span(None, None, now, tz=tz)
+    span = coverage.span(snapshot, None, None, now, tz=tz, beginning=False)
     definition = ProfileDefinition(now=span.now, tz=tz, people=snapshot.people)
     sql = queries.text("profiles", snapshot.engine)
     found = snapshot.query(sql, {"now": span.now, "tz": tz, "messages": list(MESSAGES)})
     frame = found.to_pandas()
-    return Profiles(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)
+    return Profiles(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, notes=span.notes)

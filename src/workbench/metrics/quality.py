@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -11,7 +11,8 @@ import pandas as pd
 
 from workbench.charts.spec import Bars, Chart
 from workbench.errors import NotEnoughData
-from workbench.metrics import arguments, queries, series
+from workbench.metrics import arguments, coverage, queries
+from workbench.metrics.calendars import midnight
 from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class DataQuality(Answer):
         bars = Bars(x=tuple(f"{day:%d %b}" for day in self.days["day"]), y=tuple(map(float, self.days["events"])))
         return Chart(title="Events a day", y_label="events", y_format="count", marks=(bars,))
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say what is odd about the day."""
         day = f"{self.definition.day:%A, %d %b %Y}"
         if self.odd.empty:
@@ -100,7 +101,8 @@ def data_quality(  # noqa: PLR0913 - a question names all its options
 
     Args:
         snapshot: The events.
-        until: End of the day, exclusive; that of the latest event if not given, which is then called over.
+        until: End of the day, exclusive; that of the last day that the data cover as a whole if not given (where they
+            have only one day, which is then called over).
         now: Freshness is measured from here; from `until` if not given.
         tz: Of the days.
         volume_low: Events, as a share of the median of the same weekday over the eight weeks before, at least.
@@ -141,11 +143,12 @@ _NONE: Final = float("nan")
 def _end(snapshot: Snapshot, until: str | date | None, tz: str) -> datetime:
     if until is not None:
         return arguments.instant(until, tz, name="until")
-    newest = series.last_event(snapshot)
-    if newest is None:
+    known, zone = coverage.coverage(snapshot, tz), arguments.zone(tz)
+    if known.end is None or known.first is None:
         raise NotEnoughData("there are no events to look at")
-    local = newest.astimezone(arguments.zone(tz))
-    return datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), local.tzinfo).astimezone(UTC)
+    day = known.end.astimezone(zone).date()
+    end = midnight(day, zone)
+    return end if known.first < end else midnight(day + timedelta(days=1), zone)
 
 
 def _volume(days: pd.DataFrame, asked: QualityDefinition) -> _Row:

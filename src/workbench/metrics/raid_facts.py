@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from workbench.charts.formats import number
 from workbench.charts.spec import Chart, Points
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, intervals, queries, who
+from workbench.metrics import arguments, coverage, intervals, queries, who
 from workbench.metrics.messages import MESSAGES
 from workbench.metrics.series import SpanDefinition, note
 from workbench.results import Answer
@@ -70,7 +70,7 @@ class RaidFacts(Answer):
             note=note(self.definition),
         )  # fmt: skip
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how large raids are, and how many of the people are new to them."""
         if self.frame.empty:
             return "No raid started in this time."
@@ -91,7 +91,7 @@ def raid_facts(
     tz: str = "UTC",
 ) -> RaidFacts:
     """Gather what is known of each raid that started in a time; arguments as in `active_users`."""
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     definition = RaidFactsDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
     sql = queries.text("raid_facts", snapshot.engine)
     frame = snapshot.query(sql, {"messages": list(MESSAGES), **span.entries()}).to_pandas()
@@ -103,4 +103,11 @@ def raid_facts(
         weekday=begins.dt.day_of_week.astype("int64"),
         hour=begins.dt.hour.astype("int64"),
     )
-    return RaidFacts(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, snapshot=snapshot)
+    return RaidFacts(
+        frame=frame,
+        sql=sql,
+        definition=definition,
+        data_version=snapshot.data_version,
+        notes=span.notes,
+        snapshot=snapshot,
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from workbench.charts.formats import duration, number
 from workbench.charts.spec import Chart, Points
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, queries, who
+from workbench.metrics import arguments, coverage, queries, who
 from workbench.metrics.series import SpanDefinition, drawn, note
 from workbench.results import Answer
 
@@ -78,7 +78,7 @@ class RaidActivity(Answer):
             title="Raids", y_label="people who joined", x_scale="time", marks=marks, note=note(self.definition)
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how many raids there were, how many joined, and how many succeeded."""
         if self.frame.empty:
             return "No raid ran in this time."
@@ -107,11 +107,16 @@ def raid_activity(
     tz: str = "UTC",
 ) -> RaidActivity:
     """List the raids that ran at any moment of the time asked for; arguments as in `active_users`."""
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     sql = queries.text("raid_activity", snapshot.engine)
     frame = snapshot.query(sql, span.entries()).to_pandas()
     frame["running"] = frame["ended_at"].isna()
     definition = RaidDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
     return RaidActivity(
-        frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, snapshot=snapshot
+        frame=frame,
+        sql=sql,
+        definition=definition,
+        data_version=snapshot.data_version,
+        notes=span.notes,
+        snapshot=snapshot,
     )

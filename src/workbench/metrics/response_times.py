@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.charts.formats import duration, number
 from workbench.charts.spec import Bars, Chart
-from workbench.metrics import arguments, queries
+from workbench.metrics import coverage, queries
 from workbench.metrics.series import SpanDefinition, note
 from workbench.metrics.words import words
 from workbench.results import Answer
@@ -83,7 +83,7 @@ class ResponseTimes(Answer):
             note=note(self.definition),
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how long half and almost all took."""
         if self.frame.empty:
             return "Nothing in this time says how long it took."
@@ -110,7 +110,7 @@ def response_times(
     >>> response_times(store.snapshot()).frame.to_numpy().tolist()
     [['request', 80, 2]]
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     definition = ResponseTimesDefinition(
         since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people
     )
@@ -125,7 +125,9 @@ def response_times(
         "response_time_key": say.key_of("response_time_ms"), **span.entries(),
     }  # fmt: skip
     found = snapshot.query(sql, params).to_pandas().astype({"event_type": "str", "ms": "int64", "requests": "int64"})
-    return ResponseTimes(frame=found, sql=sql, definition=definition, data_version=snapshot.data_version)
+    return ResponseTimes(
+        frame=found, sql=sql, definition=definition, data_version=snapshot.data_version, notes=span.notes
+    )
 
 
 def _bar(low: int) -> str:

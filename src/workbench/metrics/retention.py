@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, dialects, intervals, retention_cells, retention_views, sequences
+from workbench.metrics import (
+    arguments,
+    coverage,
+    dialects,
+    intervals,
+    property_names,
+    retention_cells,
+    retention_views,
+    sequences,
+)
 from workbench.metrics.calendars import PERIODS, Calendar, Period, calendar
 from workbench.metrics.retention_definition import (
     CLOCKS,
@@ -68,12 +77,17 @@ class Retention(Answer):
         """The frame's mature cells in one, a row per period (and segment).
 
         `period`, `cohorts` (how many), `users`, `cohort_size` (sums), `retention_rate` (by the definition's
-        `mean`: `weighted` is Σ users / Σ cohort_size, `simple` the plain mean of the cohorts' rates, `mixpanel`
-        Σ users·cohort_size / Σ cohort_size²), `ci_low`, `ci_high` (95% Wilson of the weighted rate).
+        `mean`: `weighted` is Σ users / Σ base, `simple` the plain mean of the cohorts' rates, `mixpanel`
+        Σ users·base / Σ base²), `ci_low`, `ci_high` (95% Wilson of the weighted rate). The base is what the cells'
+        own rates are of: the cohort's size, or with `of="previous"` the users of the period before.
         """
-        cells = self.frame[self.frame["mature"] & (self.frame["cohort_size"] > 0)]
-        weight = cells["cohort_size"].astype(float)
-        keys = ["segment", "period"] if self.definition.by else ["period"]
+        segment = ["segment"] if self.definition.by else []
+        before = self.frame.groupby([*segment, "cohort"], sort=False)["users"].shift(1)
+        base = self.frame["cohort_size"] if self.definition.of == "cohort" else before.fillna(self.frame["cohort_size"])
+        frame = self.frame.assign(base=base.astype("int64"))
+        cells = frame[frame["mature"] & (frame["cohort_size"] > 0)]
+        weight = cells["base"].astype(float)
+        keys = [*segment, "period"]
         sums = (
             cells.assign(weighted=cells["users"] * weight, weights=weight * weight)
             .groupby(keys, as_index=False, sort=not self.definition.by)
@@ -81,17 +95,18 @@ class Retention(Answer):
                 cohorts=("cohort", "size"),
                 users=("users", "sum"),
                 cohort_size=("cohort_size", "sum"),
+                base=("base", "sum"),
                 simple=("retention_rate", "mean"),
                 weighted=("weighted", "sum"),
                 weights=("weights", "sum"),
             )
         )
         rates = {
-            "weighted": intervals.rate(sums["users"], sums["cohort_size"]),
+            "weighted": intervals.rate(sums["users"], sums["base"]),
             "simple": sums["simple"].to_numpy(),
             "mixpanel": intervals.rate(sums["weighted"], sums["weights"]),
         }
-        low, high = intervals.wilson(sums["users"], sums["cohort_size"])
+        low, high = intervals.wilson(sums["users"], sums["base"].where(sums["base"] >= sums["users"], 0))
         means = sums[[*keys, "cohorts", "users", "cohort_size"]]
         return means.assign(retention_rate=rates[self.definition.mean], ci_low=low, ci_high=high)
 
@@ -131,7 +146,7 @@ class Retention(Answer):
         """Draw the newest cohorts as a heat map, cells that are not final hatched; with segments, their means."""
         return retention_views.chart(self)
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say what share comes back, how sure that is, and which cohorts differ."""
         return retention_views.reading(self)
 
@@ -184,7 +199,8 @@ def retention(  # noqa: PLR0913 - a question names all its options
         by: Break down by a field (`platform`, …) or a property of the start.
         since: Starts from here on, inclusive; naive times are in `tz`.
         until: Starts before this.
-        now: When the question is asked: later events are not seen. The present if not given.
+        now: When the question is asked: later events are not seen. The earlier of the present and the end of the
+            data if not given.
         tz: Time zone of naive times and of the calendar.
         dialect: Read it as a vendor does; what is given by hand wins. See `dialects`.
 
@@ -193,17 +209,18 @@ def retention(  # noqa: PLR0913 - a question names all its options
 
     Raises:
         UnknownEvent: The data has no event of that type.
+        UnknownProperty: No event has a property that `by` or a condition names.
         InvalidArgument: An option or a time cannot be used, or `until` is not after `since`.
 
     >>> from datetime import timedelta
     >>> from workbench.testing import store_of
     >>> hours = store_of({"ann": "user_joined:0 view:30", "bob": "user_joined:1"}, unit=timedelta(hours=1))
-    >>> retention(hours.snapshot(), period="day", now="2026-01-06").frame[["period", "users", "mature"]]
+    >>> retention(hours.snapshot(), period="day", now="2026-01-07").frame[["period", "users", "mature"]]
        period  users  mature
     0       0      2    True
-    1       1      0   False
+    1       1      1    True
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     told = {"kind": kind, "clock": clock, "cohort": cohort, "mean": mean, "floor": floor, "zero": zero}
     chosen = (
         USUAL
@@ -223,7 +240,7 @@ def retention(  # noqa: PLR0913 - a question names all its options
         mean=arguments.choice(chosen["mean"], MEANS, name="mean"),
         floor=None if chosen["floor"] is None else arguments.duration(chosen["floor"], name="floor"),
         zero=arguments.choice(chosen["zero"], ZEROS, name="zero"),
-        by=None if by is None else arguments.property_name(by, name="by"),
+        by=property_names.named(snapshot, by, name="by"),
         since=span.since,
         until=span.until,
         now=span.now,
@@ -231,19 +248,22 @@ def retention(  # noqa: PLR0913 - a question names all its options
         tz=tz,
         dialect=dialect,
     )
-    return asked(snapshot, definition)
+    return asked(snapshot, definition, notes=span.notes)
 
 
-def asked(snapshot: Snapshot, definition: RetentionDefinition) -> Retention:
+def asked(snapshot: Snapshot, definition: RetentionDefinition, *, notes: tuple[str, ...] = ()) -> Retention:
     """Answer a retention whose options are all resolved.
 
     Raises:
         UnknownEvent: The data has no event of that type.
     """
     known = seen(snapshot)
-    check_known([each for each in (definition.start, definition.returns) if each], known)
+    steps = [each for each in (definition.start, definition.returns) if each]
+    check_known(steps, known)
+    property_names.check_steps(snapshot, steps)
     first, _ = known.get(definition.start.event, (definition.now, definition.now))
-    periods = calendar(definition.period, min(first, definition.now), definition.now, definition.tz)
+    begin = max(first, coverage.history(snapshot, definition.since) or first)
+    periods = calendar(definition.period, min(begin, definition.now), definition.now, definition.tz)
     entries, segments, sql = retention_cells.found(snapshot, definition, periods)
     frames = []
     for place, name in enumerate(segments):
@@ -261,6 +281,7 @@ def asked(snapshot: Snapshot, definition: RetentionDefinition) -> Retention:
         sql=sql,
         definition=definition,
         data_version=snapshot.data_version,
+        notes=notes,
         entries=entries,
         segments=segments,
         periods=periods,

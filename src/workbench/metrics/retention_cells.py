@@ -14,6 +14,7 @@ from workbench.errors import InvalidArgument
 from workbench.metrics import breakdowns, intervals, pushdown, sequences
 from workbench.metrics.arguments import Span
 from workbench.metrics.calendars import Calendar, micros
+from workbench.metrics.coverage import history
 from workbench.metrics.plain import Codes, Plain, array
 from workbench.metrics.retention_definition import ROLLING, RetentionDefinition
 from workbench.metrics.steps import conditions
@@ -95,6 +96,9 @@ def found(snapshot: Snapshot, asked: RetentionDefinition, periods: Calendar) -> 
     bits = own.byte(f"CASE WHEN {matches[0]} THEN 1 ELSE 0 END + {back}")
     segment = f", {split.code} AS segment" if asked.by else ""
     wanted = f"({' OR '.join(matches)}) AND occurred_at <= $now" if asked.returns else "occurred_at <= $now"
+    begin = history(snapshot, asked.since)
+    if begin:
+        wanted, bound = f"{wanted} AND occurred_at >= $begin", {**bound, "begin": begin}
     sql = (
         f"SELECT user_key, {own.micros('occurred_at')} AS at, {bits} AS bits{segment} FROM events "  # noqa: S608
         f" WHERE {wanted}"
@@ -105,14 +109,14 @@ def found(snapshot: Snapshot, asked: RetentionDefinition, periods: Calendar) -> 
         entries = _gathered(table, asked, periods)
         return replace(entries, segment=split.places(entries.segment)), split.names, sql
     parts = sequences.by_group(
-        snapshot, sql, params, lambda rows: _part(rows, asked, periods), plain=_plain(asked, split.codes)
+        snapshot, sql, params, lambda rows: _part(rows, asked, periods), plain=_plain(asked, split.codes, begin)
     )
     columns = {each.name: np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Returns)}
     entries = Returns(**columns)
     return replace(entries, segment=split.places(entries.segment)), split.names, sql
 
 
-def _plain(asked: RetentionDefinition, segment: Codes | None) -> Plain | None:
+def _plain(asked: RetentionDefinition, segment: Codes | None, begin: datetime | None) -> Plain | None:
     """Return the rows as plain columns, if they are: steps without conditions, told apart by a plain column at most."""
     if (asked.by and not segment) or asked.start.where or (asked.returns and asked.returns.where):
         return None
@@ -121,7 +125,11 @@ def _plain(asked: RetentionDefinition, segment: Codes | None) -> Plain | None:
     if asked.returns:
         bits[asked.returns.event] = bits.get(asked.returns.event, 0) | 2
     codes = [("bits", Codes("event_type", bits, other, wanted=asked.returns is not None))]
-    return Plain(micros(asked.now), codes=[*codes, *([("segment", segment)] if segment else [])])
+    return Plain(
+        micros(asked.now),
+        since=micros(begin) if begin else None,
+        codes=[*codes, *([("segment", segment)] if segment else [])],
+    )
 
 
 def _is_simple(asked: RetentionDefinition) -> bool:
@@ -227,10 +235,10 @@ def _count(entries: Returns, chosen: NDArray[np.bool_], cohorts: int) -> NDArray
 
 
 def begun(asked: RetentionDefinition, periods: Calendar, cohort: int) -> int:
-    """Return how many periods have begun for the first of a cohort."""
+    """Return how many periods have begun before `now` for the first of a cohort."""
     if asked.clock == "calendar":
-        return periods.number(asked.now) - cohort + 1
-    return (asked.now - _floored(asked, periods.starts[cohort])) // ROLLING[asked.period] + 1
+        return periods.number(asked.now - _TICK) - cohort + 1
+    return (asked.now - _TICK - _floored(asked, periods.starts[cohort])) // ROLLING[asked.period] + 1
 
 
 def _over(asked: RetentionDefinition, periods: Calendar, cohort: int, bracket: Bracket) -> bool:

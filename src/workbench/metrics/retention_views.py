@@ -142,10 +142,15 @@ def _segments_told(answer: Retention) -> str:
         f"{name} {formats.number(rate, 'percent')}" + (f" (of {size:,}, too thin to act on)" if size < THIN else "")
         for name, rate, size in zip(*columns, strict=True)
     ]
-    unit, rest = asked.period, rest_told(list(answer.frame["segment"].unique()))
+    unit, rest = asked.period, rest_told(_met(answer))
     if not told:
         return f"No cohort has a full {unit} behind it yet."
     return " ".join(filter(None, [f"In {named(asked, _first(asked))} came back: {', '.join(told)}.", rest]))
+
+
+def _met(answer: Retention) -> list[str]:
+    met = set(answer.frame["segment"])
+    return [name for name in answer.segments if name in met]
 
 
 def _percent(row: pd.Series[float], name: str) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from workbench.charts.formats import number
 from workbench.charts.spec import Chart, Grid
-from workbench.metrics import arguments, local_time, queries
+from workbench.metrics import coverage, local_time, queries
 from workbench.metrics.series import SpanDefinition, note
 from workbench.results import Answer
 
@@ -52,7 +52,7 @@ class Rhythm(Answer):
             note=f"people in an hour, mean over the weeks; {note(self.definition)}",
         )  # fmt: skip
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say when most and fewest are there."""
         if self.frame.empty:
             return "Nobody was there in this time."
@@ -77,12 +77,14 @@ def rhythm(
     >>> rhythm(store_of({"ann": "view:0 view:5", "bob": "view:7"}).snapshot()).frame.to_numpy().tolist()
     [[0.0, 0.0, 2.0, 3.0, 1.0]]
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     definition = RhythmDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
     hour = local_time.start(snapshot.engine, local_time.HOUR)
     sql = queries.filled(queries.text("rhythm", snapshot.engine), hour=hour)
     found = snapshot.query(sql, {"tz": tz, **span.entries()}).to_pandas()
-    return Rhythm(frame=_weekly(found), sql=sql, definition=definition, data_version=snapshot.data_version)
+    return Rhythm(
+        frame=_weekly(found), sql=sql, definition=definition, data_version=snapshot.data_version, notes=span.notes
+    )
 
 
 def _weekly(found: pd.DataFrame) -> pd.DataFrame:

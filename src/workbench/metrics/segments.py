@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.charts.formats import duration
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, sequences
+from workbench.metrics import arguments, property_names, sequences
 from workbench.metrics.steps import Step, as_step, check_known, conditions, seen
 from workbench.metrics.words import words
 from workbench.results import plain
@@ -254,6 +254,7 @@ def _who_did(snapshot: Snapshot, chosen: Did, now: datetime) -> Keys:
     own = words(snapshot.engine)
     steps = [chosen.step] if chosen.step else []
     check_known(steps, seen(snapshot))
+    property_names.check_steps(snapshot, steps)
     matches, params = conditions(steps, own)
     begin = max([bound for bound in (chosen.since, _opening(chosen, now)) if bound], default=None)
     wanted = [*matches, "occurred_at <= $now"]

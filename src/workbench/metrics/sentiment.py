@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.charts.formats import number
 from workbench.charts.spec import Band, Chart, Line
-from workbench.metrics import arguments, intervals, local_time, queries
+from workbench.metrics import coverage, intervals, local_time, queries
 from workbench.metrics.series import SpanDefinition, note
 from workbench.metrics.words import words
 from workbench.results import Answer
@@ -51,7 +51,7 @@ class Sentiment(Answer):
         return Chart(title="Sentiment of messages", y_label="from -1 to 1", x_scale="time", y_format="decimal",
                      marks=(*([band] if x else []), line) if days else (), note=note(self.definition))  # fmt: skip
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say how people felt."""
         if self.frame.empty:
             return "No message of this time has a score."
@@ -75,13 +75,15 @@ def sentiment(
     >>> sentiment(store.snapshot()).frame[["messages", "sentiment"]].to_numpy().tolist()
     [[1.0, 0.5]]
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     definition = SentimentDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
     say = words(snapshot.engine)
     sql = queries.filled(
         queries.text("sentiment", snapshot.engine),
         day=local_time.start(snapshot.engine, local_time.DAY),
         score=say.number(say.property("$score_key")),
+        score_sum=say.total("score"),
+        score_squares=say.total("score * score"),
     )
     params = {"scored": SCORED, "score_key": say.key_of("sentiment_score"), "tz": tz, **span.entries()}
     found = snapshot.query(sql, params).to_pandas()
@@ -93,4 +95,4 @@ def sentiment(
             "ci_low": np.clip(low, -1, None), "ci_high": np.clip(high, None, 1),
         }
     )  # fmt: skip
-    return Sentiment(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)
+    return Sentiment(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, notes=span.notes)

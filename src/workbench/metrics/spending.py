@@ -9,7 +9,7 @@ import pandas as pd
 
 from workbench.charts.formats import number
 from workbench.charts.spec import Chart, Line
-from workbench.metrics import arguments, queries
+from workbench.metrics import coverage, queries
 from workbench.metrics.series import SpanDefinition
 from workbench.results import Answer
 
@@ -59,7 +59,7 @@ class CohortSpending(Answer):
             y_format="usd", marks=tuple(lines),
         )  # fmt: skip
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say what the cohorts have brought."""
         if self.frame.empty:
             return "Nobody came in this time."
@@ -97,7 +97,7 @@ def spending(
         now: A month counts as over when it is at this instant.
         tz: Of the months.
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     definition = SpendingDefinition(since=span.since, until=span.until, now=span.now, tz=tz, people=snapshot.people)
     end = min(filter(None, [span.until, span.now]))
     begin = span.since or pd.Timestamp("1970-01-01", tz="UTC").to_pydatetime()
@@ -105,7 +105,9 @@ def spending(
     found = snapshot.query(sql, {"tz": tz, "since": begin, "until": end}).to_pandas()
     local = pd.Timestamp(end).tz_convert(tz).tz_localize(None)
     frame = _complete(found, local)
-    return CohortSpending(frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version)
+    return CohortSpending(
+        frame=frame, sql=sql, definition=definition, data_version=snapshot.data_version, notes=span.notes
+    )
 
 
 def _complete(found: pd.DataFrame, end: pd.Timestamp) -> pd.DataFrame:

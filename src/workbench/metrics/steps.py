@@ -22,6 +22,9 @@ Scalar: TypeAlias = str | int | float | bool
 FIELDS: Final = ("platform", "user_id", "session_id", "raid_id", "message_id", "value")
 """Fields of an event that a condition may name; any other name is a property."""
 
+EXPLICIT: Final = "properties."
+"""Before the name of a property that is called as a field is."""
+
 _EXACT: Final = 2**53
 """Integers beyond this are not exact as floats, so they are compared as text."""
 
@@ -44,8 +47,9 @@ def step(event: str, *, where: Mapping[str, Scalar | Iterable[Scalar]] | None = 
     Args:
         event: Their `event_type`.
         where: Per field (`platform`, `value`, `raid_id`, …) or property the value it must have, or
-            several of which it must have one. Numbers equal numbers (5 is 5.0), text equals text and
-            what JSON writes for it. An event without the field does not count.
+            several of which it must have one; `properties.value` is a property that is called as a field is.
+            Numbers equal numbers (5 is 5.0), text equals text and what JSON writes for it. An event without
+            the field does not count.
 
     Raises:
         InvalidArgument: A name or a value cannot be compared.
@@ -117,11 +121,21 @@ def coded(steps: Sequence[Step], matches: Sequence[str], words: Words) -> str:
 
 def column(name: str, suffix: str, words: Words) -> tuple[str, dict[str, object]]:
     """Write a field or property as text, and the value bound in it."""
-    if name == "value":
-        return words.text("value"), {}
+    wanted = property_of(name)
+    if wanted is not None:
+        return words.property(f"$property_{suffix}"), {f"property_{suffix}": words.key_of(wanted)}
+    return (words.text("value") if name == "value" else name), {}
+
+
+def property_of(name: str) -> str | None:
+    """Return the property that a name means; `None` where it is a field.
+
+    >>> property_of("plan"), property_of("platform"), property_of("properties.platform")
+    ('plan', None, 'platform')
+    """
     if name in FIELDS:
-        return name, {}
-    return words.property(f"$property_{suffix}"), {f"property_{suffix}": words.key_of(name)}
+        return None
+    return name.removeprefix(EXPLICIT) or name
 
 
 def _condition(name: str, wanted: tuple[Scalar, ...], suffix: str, words: Words) -> tuple[str, dict[str, object]]:

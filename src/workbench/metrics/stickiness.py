@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.charts.formats import number
 from workbench.charts.spec import Bars, Chart
 from workbench.errors import InvalidArgument
-from workbench.metrics import arguments, intervals, presence, sequences
+from workbench.metrics import arguments, coverage, intervals, presence, property_names, sequences
 from workbench.metrics.calendars import PERIODS, Period
 from workbench.metrics.series import SpanDefinition, note
 from workbench.metrics.steps import Step, as_step, check_known, seen
@@ -83,7 +83,7 @@ class Stickiness(Answer):
             note=note(self.definition),
         )
 
-    def reading(self) -> str:
+    def _reading(self) -> str:
         """Say in how many periods people were there in the middle, and how many never came a second time."""
         active, period = _active(self.found.segments[""]), self.definition.period
         active = active[active > 0]
@@ -116,11 +116,13 @@ def stickiness(
         cumulative: Count who was there in at least so many periods, not in exactly so many.
         since: Start, inclusive; naive times are in `tz`.
         until: End, exclusive.
-        now: When the question is asked: later events are not seen. The present if not given.
+        now: When the question is asked: later events are not seen. The earlier of the present and the end of the
+            data if not given.
         tz: Time zone of periods and of naive times.
 
     Raises:
         UnknownEvent: The data has no event of that type.
+        UnknownProperty: No event has a property that `by` or a condition names.
         InvalidArgument: A period, a time or a zone cannot be used.
 
     >>> from workbench.testing import store_of
@@ -128,7 +130,7 @@ def stickiness(
     >>> stickiness(events, now="2026-01-07").frame["users"].tolist()
     [1, 1, 0]
     """
-    span = arguments.span(since, until, now, tz=tz)
+    span = coverage.span(snapshot, since, until, now, tz=tz)
     definition = StickinessDefinition(
         period=arguments.choice(period, PERIODS, name="period"),
         event=None if event is None else as_step(event),
@@ -140,12 +142,14 @@ def stickiness(
         tz=tz,
     )
     check_known([definition.event] if definition.event else [], seen(snapshot))
+    property_names.check_steps(snapshot, [definition.event] if definition.event else [])
     found = presence.found(snapshot, period=definition.period, tz=tz, span=span, event=definition.event)
     return Stickiness(
         frame=_frame(definition, found),
         sql=found.sql,
         definition=definition,
         data_version=snapshot.data_version,
+        notes=span.notes,
         found=found,
         snapshot=snapshot,
     )
@@ -180,6 +184,8 @@ def _most(asked: StickinessDefinition, found: Found) -> int:
     touched = [
         begins
         for begins, ends in itertools.pairwise(starts)
-        if (asked.since is None or ends > asked.since) and (asked.until is None or begins < asked.until)
+        if begins < asked.now
+        and (asked.since is None or ends > asked.since)
+        and (asked.until is None or begins < asked.until)
     ]
     return len(touched) if found.segments[""].events.any() else 0

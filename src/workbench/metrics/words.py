@@ -56,6 +56,9 @@ class Words(Protocol):
     def long(self, number: str) -> str:
         """Make a number a 64-bit integer."""
 
+    def total(self, number: str) -> str:
+        """Add up 64-bit floats from the smallest on, so that the sum is the same in every run; 0 of none."""
+
     def pair(self, one: str, other: str) -> str:
         """Make one 64-bit integer of two values: equal for equal ones, and as good as never for others."""
 
@@ -127,6 +130,10 @@ class DuckDB:
         """See `Words`."""
         return f"({number})::BIGINT"
 
+    def total(self, number: str) -> str:
+        """See `Words`."""
+        return f"coalesce(sum({number} ORDER BY {number}), 0)"
+
     def pair(self, one: str, other: str) -> str:
         """See `Words`."""
         return f"(hash({one}, {other}) >> 1)::BIGINT"
@@ -187,6 +194,10 @@ class ClickHouse:
     def long(self, number: str) -> str:
         """See `Words`."""
         return f"toInt64({number})"
+
+    def total(self, number: str) -> str:
+        """See `Words`."""
+        return f"arraySum(arraySort(groupArray({number})))"
 
     def pair(self, one: str, other: str) -> str:
         """See `Words`."""

@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell
 from workbench import config
 from workbench.bench import open_
 from workbench.errors import NotEnoughData, PipelineError, ReportError
+from workbench.metrics.coverage import coverage
 from workbench.pipeline import stamps
 from workbench.pipeline.build import Kernel, explained, quiet
 from workbench.reports import catalog, paper, pins
@@ -68,7 +69,7 @@ def make(
         values: What it is asked for.
         store: Where the events are.
         settings: Where reports go.
-        until: End of the data, exclusive; the day of the latest event if not given, so that all days are complete.
+        until: End of the data, exclusive; the day up to which the data cover whole days if not given.
         known_at: Nothing that was ingested later counts; the present if not given.
         told: Is given a line for each step.
 
@@ -106,10 +107,10 @@ def _end(store: str, settings: Settings, known_at: datetime, until: date | None)
     """Return the day up to which is asked, and the version of the events."""
     bench = open_(store, create=False, settings=settings).as_of(known_at)
     try:
-        last = bench.last_event
-        if last is None:
+        end = coverage(bench.snapshot, settings.timezone).end
+        if end is None:
             raise NotEnoughData(f"{without_password(store)} has no events that were known at {known_at:%Y-%m-%d %H:%M}")
-        return until or last.astimezone(settings.zone).date(), bench.data_version
+        return until or end.astimezone(settings.zone).date(), bench.data_version
     finally:
         with suppress(AttributeError):
             bench.store.close()  # type: ignore[attr-defined] # a frame has nothing to close

@@ -6,11 +6,12 @@ from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from workbench import config
 from workbench.errors import InvalidArgument, NotEnoughData, PipelineError, UnknownTask
-from workbench.metrics.arguments import day, unknown
+from workbench.metrics.arguments import day, unknown, zone
+from workbench.metrics.coverage import coverage
 from workbench.pipeline import gates, lock, stamps
 from workbench.pipeline.build import Pipeline, defaults
 from workbench.pipeline.crew import Crew
@@ -26,13 +27,8 @@ if TYPE_CHECKING:
     from workbench.store.base import Place, Snapshot
     from workbench.store.runs import Run, TaskRun
 
+
 # An event of a broken clock, years ahead, must not move the end of the data.
-_LAST_DAY: Final = """
-    SELECT CAST(max(occurred_at) AT TIME ZONE $timezone AS DATE) AS day
-    FROM events WHERE occurred_at < ingested_at + INTERVAL 1 DAY
-"""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Folders:
     """Where a run reads and writes. Relative paths are taken from `root`, and said so in the reports.
@@ -196,11 +192,11 @@ class _Run:
             store.close()
 
     def _last_day(self, snapshot: Snapshot) -> date:
-        [row] = snapshot.query(_LAST_DAY, {"timezone": self.timezone}).to_pylist()
-        if row["day"] is None:
+        end = coverage(snapshot, self.timezone).end
+        if end is None:
             name = without_password(self.folders.lake)
             raise NotEnoughData(f"{name} has no events: name an export with `workbench run --source FILE`")
-        return cast("date", row["day"])
+        return end.astimezone(zone(self.timezone)).date()
 
     def _reason(self, pipeline: Pipeline, name: str, crew: Crew) -> str:
         """Say why a task is out of date; empty if it is not."""

@@ -11,6 +11,7 @@ from IPython.display import HTML, Markdown
 from workbench.bench import Bench, open_
 from workbench.charts.formats import number
 from workbench.ingest import rejects
+from workbench.metrics.coverage import coverage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,8 +79,7 @@ def rejected(bench: Bench, known_at: str | None = None) -> pd.DataFrame | Markdo
 def _end(bench: Bench, until: str | None) -> date:
     if until is not None:
         return date.fromisoformat(str(until))
-    last = bench.last_event
-    return last.astimezone(bench.settings.zone).date() if last else date.today()
+    return coverage(bench.snapshot, bench.settings.timezone).now().astimezone(bench.settings.zone).date()
 
 
 def _described(answer: Answer) -> str:

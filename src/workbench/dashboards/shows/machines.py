@@ -69,9 +69,11 @@ def _cost(view: View) -> Content:
     cost = found["cost_usd"].dropna() if "cost_usd" in found else pd.Series(dtype="float64")
     if cost.empty:
         return Number(title="Cost of AI", value=None, form="usd", note="no prices in workbench.yaml")
+    unpriced = int(found["unpriced"].sum())
+    without = f"; {number(unpriced, 'count')} interactions without a price" if unpriced else ""
     return Number(title=f"Cost of AI, {view.days} days", value=float(cost.sum()), form="usd",
                   past=tuple(map(float, cost)),
-                  note=f"{number(float(cost.iloc[-1]), 'usd')} on the last day")  # fmt: skip
+                  note=f"{number(float(cost.iloc[-1]), 'usd')} on the last day{without}")  # fmt: skip
 
 
 def _rated(title: str, what: str, count: str, told: str) -> Any:  # noqa: ANN401 - a function of a view

@@ -23,13 +23,13 @@ SELECT
     count(*) AS events,
     count(*) FILTER (WHERE has($messages, k.event_type)) AS messages,
     count(*) FILTER (WHERE k.event_type = 'session_started') AS sessions,
-    coalesce(sum(k.seconds) FILTER (WHERE k.event_type = 'session_ended'), 0) AS session_seconds,
+    arraySum(arraySort(groupArrayIf(k.seconds, k.event_type = 'session_ended'))) AS session_seconds,
     count(DISTINCT k.raid_id) FILTER (WHERE k.event_type = 'raid_joined') AS raids,
     count(*) FILTER (WHERE k.event_type = 'raid_action') AS raid_actions,
     count(*) FILTER (WHERE k.event_type = 'ai_interaction') AS ai_interactions,
     count(*) FILTER (WHERE k.event_type = 'wallet_connected') AS wallets,
     count(*) FILTER (WHERE k.event_type = 'purchase') AS purchases,
-    coalesce(sum(k.value) FILTER (WHERE k.event_type = 'purchase'), 0) AS value_usd,
+    arraySum(arraySort(groupArrayIf(k.value, k.event_type = 'purchase'))) AS value_usd,
     count(DISTINCT k.platform) AS platforms,
     any(h.platform) AS main_platform
 FROM known AS k LEFT JOIN (SELECT user_key, platform FROM habits WHERE place = 1) AS h ON h.user_key = k.user_key

@@ -19,14 +19,15 @@ SELECT
     count(*) AS events,
     count(*) FILTER (WHERE list_contains($messages, k.event_type)) AS messages,
     count(*) FILTER (WHERE k.event_type = 'session_started') AS sessions,
-    coalesce(sum(TRY_CAST(json_extract_string(k.properties, '/session_duration') AS DOUBLE))
+    coalesce(sum(TRY_CAST(json_extract_string(k.properties, '/session_duration') AS DOUBLE)
+        ORDER BY TRY_CAST(json_extract_string(k.properties, '/session_duration') AS DOUBLE))
         FILTER (WHERE k.event_type = 'session_ended'), 0) AS session_seconds,
     count(DISTINCT k.raid_id) FILTER (WHERE k.event_type = 'raid_joined') AS raids,
     count(*) FILTER (WHERE k.event_type = 'raid_action') AS raid_actions,
     count(*) FILTER (WHERE k.event_type = 'ai_interaction') AS ai_interactions,
     count(*) FILTER (WHERE k.event_type = 'wallet_connected') AS wallets,
     count(*) FILTER (WHERE k.event_type = 'purchase') AS purchases,
-    coalesce(sum(k.value) FILTER (WHERE k.event_type = 'purchase'), 0) AS value_usd,
+    coalesce(sum(k.value ORDER BY k.value) FILTER (WHERE k.event_type = 'purchase'), 0) AS value_usd,
     count(DISTINCT k.platform) AS platforms,
     any_value(h.platform) AS main_platform
 FROM known AS k LEFT JOIN habits AS h ON h.user_key = k.user_key AND h.place = 1

@@ -33,7 +33,7 @@ facts AS (
             (occurred_at, event_id)
         ) FILTER (WHERE event_type = 'raid_ended') AS success,
         argMax(xp, (occurred_at, event_id)) FILTER (WHERE event_type = 'raid_ended') AS reward_xp,
-        coalesce(sum(value) FILTER (WHERE event_type = 'purchase'), 0) AS value_usd,
+        arraySum(arraySort(groupArrayIf(value, event_type = 'purchase'))) AS value_usd,
         count(*) FILTER (WHERE has($messages, event_type)) AS messages
     FROM told
     GROUP BY raid_id

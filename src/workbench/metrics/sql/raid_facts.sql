@@ -24,7 +24,7 @@ facts AS (
             FILTER (WHERE event_type = 'raid_ended') AS success,
         arg_max(TRY_CAST(json_extract_string(properties, '/reward_xp') AS DOUBLE), (occurred_at, event_id))
             FILTER (WHERE event_type = 'raid_ended') AS reward_xp,
-        coalesce(sum(value) FILTER (WHERE event_type = 'purchase'), 0) AS value_usd,
+        coalesce(sum(value ORDER BY value) FILTER (WHERE event_type = 'purchase'), 0) AS value_usd,
         count(*) FILTER (WHERE list_contains($messages, event_type)) AS messages
     FROM events
     WHERE raid_id IS NOT NULL AND occurred_at <= $now

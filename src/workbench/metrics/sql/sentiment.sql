@@ -6,7 +6,7 @@ WITH told AS (
     FROM events
     WHERE event_type = $scored AND occurred_at >= $since AND occurred_at < $until AND occurred_at <= $now
 )
-SELECT day, count(*) AS messages, sum(score) AS score_sum, sum(score * score) AS score_squares
+SELECT day, count(*) AS messages, {score_sum} AS score_sum, {score_squares} AS score_squares
 FROM told
 WHERE score >= -1 AND score <= 1
 GROUP BY day

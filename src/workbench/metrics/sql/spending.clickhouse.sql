@@ -10,7 +10,7 @@ WITH seen AS (
     SELECT cohort, count(*) AS cohort_size FROM seen GROUP BY cohort
 ), spent AS (
     SELECT cohort, toInt64(dateDiff('month', cohort, toDate32(occurred_at, $tz))) AS period,
-        toNullable(uniqExact(user_key)) AS buyers, toNullable(sum(value)) AS value_usd
+        toNullable(uniqExact(user_key)) AS buyers, toNullable(arraySum(arraySort(groupArray(value)))) AS value_usd
     FROM events INNER JOIN seen USING (user_key)
     WHERE event_type = 'purchase' AND value > 0 AND isFinite(value) AND occurred_at < $until
     GROUP BY cohort, period

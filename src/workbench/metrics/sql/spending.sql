@@ -10,7 +10,7 @@ WITH seen AS (
     SELECT cohort, count(*) AS cohort_size FROM seen GROUP BY cohort
 ), spent AS (
     SELECT cohort, date_diff('month', cohort, date_trunc('month', occurred_at AT TIME ZONE $tz)) AS period,
-        count(DISTINCT user_key) AS buyers, sum(value) AS value_usd
+        count(DISTINCT user_key) AS buyers, sum(value ORDER BY value) AS value_usd
     FROM events JOIN seen USING (user_key)
     WHERE event_type = 'purchase' AND value > 0 AND value < 'infinity'::DOUBLE AND occurred_at < $until::TIMESTAMPTZ
     GROUP BY cohort, period
