@@ -47,6 +47,18 @@ def test_security_is_passed_on_in_the_words_of_each_client():
     }
 
 
+@pytest.mark.parametrize("client", [kafka, kafka_fast])
+def test_a_key_that_is_open_to_others_is_refused_with_what_to_type(client, tmp_path):
+    key = tmp_path / "client.key"
+    key.write_text("a key")
+    key.chmod(0o640)
+    settings = KafkaSettings(ssl_keyfile=str(key))
+    with pytest.raises(SourceError, match=rf"open to others \(mode 0640\): chmod 600 {key}"):
+        client._security(settings)
+    key.chmod(0o600)
+    assert str(key) in client._security(settings).values()
+
+
 def test_a_secret_is_never_printed():
     assert "hunter2" not in repr(SECURE) + str(SECURE) + str(dict(SECURE))
 

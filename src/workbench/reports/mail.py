@@ -8,10 +8,10 @@ import smtplib
 import socket
 import ssl
 from contextlib import suppress
-from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from email.utils import formatdate, make_msgid
 from typing import TYPE_CHECKING, Final
 
@@ -51,7 +51,10 @@ def compose(
     """
     letter = EmailMessage()
     for name, value in (("Subject", subject), ("From", sender), ("To", to)):
-        letter[name] = _header(name, value)
+        try:
+            letter[name] = _header(name, value)
+        except (ValueError, IndexError) as error:  # what the library's parser raises for an address that is none
+            raise DeliveryError(f"the {name} {value!r} of a mail cannot be written: {error}") from error
     letter["Date"], letter["Message-ID"] = formatdate(localtime=False), make_msgid(domain="workbench.invalid")
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(_sound(text))
@@ -111,7 +114,7 @@ def _verified(letter: EmailMessage) -> EmailMessage:
     Raises:
         DeliveryError: A header brings others along, however that was done.
     """
-    read = message_from_bytes(bytes(letter))
+    read = BytesHeaderParser().parsebytes(bytes(letter))
     same = [name.lower() for name in read] == [name.lower() for name in letter]
     values = (str(value) for part in letter.walk() for value in part.values())
     if not same or any(map(_CONTROL.search, values)):
