@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from types import SimpleNamespace as Stub
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.dashboards.board import Board
+from workbench.dashboards.explore_page import ExplorePage
 from workbench.spreadsheet import harmless, text_of
 
 STARTS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"
@@ -73,3 +76,13 @@ def test_a_heading_is_text_too():
 
 def test_two_columns_of_one_name_stay_two():
     assert text_of(pd.DataFrame([["=a", "=b"]], columns=["x", "x"])).splitlines() == ["x,x", "'=a,'=b"]
+
+
+def test_what_the_dashboards_hand_out_holds_no_formulas():
+    answer = Stub(frame=pd.DataFrame({"event": ["=cmd|'/C calc'!A0"], "people": [-1]}))
+    explored = ExplorePage.csv(Stub(explorers={"journeys": Stub(answer=answer)}), "journeys")
+    tile = Stub(name="funnel")
+    drawn = Board.csv(
+        Stub(page=Stub(tiles=[tile]), chosen=None, answers=Stub(known=lambda *_: Stub(content=answer))), "funnel"
+    )
+    assert explored == drawn == "event,people\n'=cmd|'/C calc'!A0,-1\n"

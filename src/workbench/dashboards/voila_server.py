@@ -109,7 +109,9 @@ def end_with_parent() -> None:
     """End this process and its kernels once the other end of standard input is closed."""
     while os.read(_STDIN, 1):  # nothing is ever written
         pass
-    threading.Timer(END_SECONDS, _end).start()
+    late = threading.Timer(END_SECONDS, _end)
+    late.daemon = True  # once all has ended in time, nothing is to wait for it
+    late.start()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
