@@ -60,7 +60,10 @@ _SETTLED: Final = """
 _RECENT: Final = """
     SELECT min(batch) AS first, toInt64(sum(rows)) AS rows FROM (
         SELECT batch, rows, max(if(total = before + rows, 0, batch)) OVER () AS changed FROM (
-            SELECT batch, rows, total, lagInFrame(total, 1, total - rows) OVER (ORDER BY batch) AS before FROM batches
+            SELECT batch, rows, toInt64(total) AS total,
+                lagInFrame(toInt64(batches.total), 1, toInt64(batches.total) - toInt64(batches.rows))
+                    OVER (ORDER BY batch) AS before
+            FROM batches
             WHERE kind = 'complete' AND batch <= $batch AND at > now64(3) - toIntervalSecond($seconds)
         )
     ) WHERE batch > changed
