@@ -111,7 +111,7 @@ def _lines(values: Sequence[bytes | None]) -> bytes | None:
     lengths = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]  # none is None
     if lengths.min() < len("{}") or lengths.max() > MAX_MESSAGE:
         return None
-    if any(is_too_deep(values[number]) for number in np.flatnonzero(lengths > MAX_NESTING)):  # type: ignore[arg-type]
+    if any(value is not None and len(value) > MAX_NESTING and is_too_deep(value) for value in values):
         return None
     lines = b"\n".join(values)  # type: ignore[arg-type]
     if lines.count(b"\n") != len(values) - 1:
