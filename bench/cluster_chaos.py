@@ -134,7 +134,9 @@ def _scene(cluster: Cluster, scene: Scene, seconds: float) -> Counter[str]:
     token, context = secrets.token_hex(3), multiprocessing.get_context("spawn")
     stop, batches = context.Event(), [context.Value("q", 0) for _ in range(WRITERS)]
     writers = [
-        context.Process(target=_write, args=(cluster.dsns, cluster.shape, token, number, batches[number], stop))
+        context.Process(
+            target=_write, args=(cluster.dsns, cluster.shape, token, number, batches[number], stop), daemon=True
+        )
         for number in range(WRITERS)
     ]
     for writer in writers:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,18 @@ def test_importing_the_package_loads_nothing_heavy():
     code = f"import sys, workbench; print(sorted(set(sys.modules) & set({HEAVY!r})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_machine_with_one_python_says_that_no_other_is_tried(tmp_path):
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "other-python").write_bytes((ROOT / ".ci" / "other-python").read_bytes())
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "dirname").symlink_to(shutil.which("dirname"))
+    bare, command = {"PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path)}, [shutil.which("bash"), ".ci/other-python"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=bare, cwd=tmp_path)
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert done.stdout.startswith(f"The tests run on Python {own} only: there is no other of 3.11, 3.12 and 3.13")
 
 
 @pytest.mark.parametrize("name", workbench.__all__)
