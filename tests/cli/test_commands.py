@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from workbench.cli import main
+from workbench.store import integrity
 
 GOOD = {"event_id": "1", "event_type": "view", "user_id": "ann", "occurred_at": "2026-01-05T10:00:00Z"}
 LATER = GOOD | {"event_id": "2", "occurred_at": "2026-01-06T10:00:00Z"}
@@ -72,6 +76,28 @@ def test_damage_is_an_error(typed, project):
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     code, text = typed("doctor", "--scrub")
     assert (code, "1 of 1 files are damaged" in text) == (1, True)
+
+
+def test_a_flipped_bit_is_told_by_every_command_that_reads(typed, project):
+    typed("ingest", export(project, GOOD, LATER))
+    (file, *_) = (project / "data/lake").rglob("month=2026-01/*/*.parquet")
+    content = bytearray(file.read_bytes())
+    content[300] ^= 2
+    file.write_bytes(content)
+    integrity.forget()  # each command is a process of its own
+    for command in (("doctor",), ("copy", "data/lake", "data/other")):
+        code, text = typed(*command)
+        assert (code, file.name in text, "doctor --scrub" in text) == (1, True, True)
+
+
+def test_files_of_other_programs_are_counted_and_written_anew(typed, project):
+    typed("ingest", export(project, GOOD))
+    assert "unchecked" not in typed("doctor")[1]
+    table = pa.table({"date": [date(2026, 1, 5)], "user_id": ["ann"], "churn_risk": [0.5]})
+    write_deltalake(project / "data/lake/predictions", table, partition_by=["date"])
+    assert "unchecked 1 files" in typed("doctor")[1]
+    assert typed("lake", "compact", "--full")[0] == 0
+    assert "unchecked" not in typed("doctor")[1]
 
 
 def test_old_events_expire_when_told(typed, project):
