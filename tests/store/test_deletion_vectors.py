@@ -89,8 +89,10 @@ def test_compaction_takes_deleted_events_out_of_the_files(lake, sorted_first, fu
     if sorted_first:
         lake.maintain()
     erase(lake, "ann")
+    erased = lake.snapshot().version
     put(lake, {"dan": "view:4"}, source="more")
     assert lake.maintain(full=full) == 0
+    assert ids(lake, version=erased) == REST
     assert ids(lake) == [*REST, "dan/0/view"]
     assert all(file.deleted is None for file in lake.snapshot().files)
     assert sum(pq.read_metadata(lake.root / file.path).num_rows for file in lake.snapshot().files) == 4

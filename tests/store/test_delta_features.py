@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, TableFeatures
 
 from tests.store import foreign
 from workbench.errors import StoreError
@@ -35,7 +37,7 @@ def ask(path):
 
 @pytest.mark.parametrize(
     "feature",
-    ["columnMapping", "timestampNtz", "v2Checkpoint", "typeWidening", "typeWidening-preview", "variantType",
+    ["columnMapping", "timestampNtz", "v2Checkpoint", "typeWidening", "typeWidening-preview",
      "vacuumProtocolCheck", "catalogManaged", "collations-preview", "somethingNew"],
 )  # fmt: skip
 @pytest.mark.parametrize("beside", [(), ("deletionVectors",)])
@@ -101,6 +103,32 @@ def test_versions_of_the_protocol_that_are_not_known_are_refused(lake):
     foreign.commit(lake.root, *foreign.upgraded(lake.root, reader=4, writer=8))
     with pytest.raises(StoreError, match="4"):
         ask(lake.path)
+
+
+def test_a_feature_that_no_column_uses_is_no_hindrance(lake):
+    foreign.commit(lake.root, *foreign.upgraded(lake.root, "deletionVectors", "variantType"))
+    assert ask(lake.path) == 2
+    put(LakeStore(lake.path), {"bob": "view:1"}, source="more")
+    LakeStore(lake.path).maintain()
+    assert ask(lake.path) == 3
+    protocol, metadata = foreign.upgraded(lake.root, "deletionVectors", "variantType")
+    schema = json.loads(metadata["metaData"]["schemaString"])
+    schema["fields"].append({"name": "anything", "type": "variant", "nullable": True, "metadata": {}})
+    metadata["metaData"]["schemaString"] = json.dumps(schema)
+    foreign.commit(lake.root, protocol, metadata)
+    with pytest.raises(StoreError, match="variantType"):
+        ask(lake.path)
+
+
+def test_what_deltalake_itself_deletes_and_rewrites_stays_so(lake):
+    table = DeltaTable(lake.root)
+    table.alter.add_feature(TableFeatures.DeletionVectors, allow_protocol_versions_increase=True)
+    table.alter.set_table_properties({"delta.enableDeletionVectors": "true"})
+    table.delete("event_type = 'view'")
+    assert ask(lake.path) == 1
+    opened = LakeStore(lake.path)
+    opened.maintain(full=True)
+    assert (ask(lake.path), opened.unnamed()) == (1, [])
 
 
 def test_known_features_are_written_beside(lake):

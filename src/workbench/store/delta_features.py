@@ -24,6 +24,7 @@ READ: Final = frozenset({deletion_vectors.FEATURE})
 WRITTEN: Final = frozenset({deletion_vectors.FEATURE, "appendOnly", "invariants"})
 """Writer features that are honoured; the last two come with any upgrade of the protocol and are checked in use."""
 
+_VARIANT: Final = frozenset({"variantType", "variantType-preview"})
 _READER_VERSIONS: Final = (1, 2, 3)
 _IDENTITY_WRITER: Final = 6
 _NEWEST_WRITER: Final = 7
@@ -47,7 +48,7 @@ def refuse_unreadable(table: DeltaTable, path: Path) -> None:
             f"{path} requires version {protocol.min_reader_version} of the Delta reader protocol, Workbench reads "
             f"up to {_READER_VERSIONS[-1]}: upgrade Workbench"
         )
-    unknown = sorted(set(protocol.reader_features or []) - READ)
+    unknown = sorted(set(protocol.reader_features or []) - READ - _unused(table))
     mode = table.metadata().configuration.get("delta.columnMapping.mode") or "none"
     if mode != "none" and "columnMapping" not in unknown:
         unknown.append("columnMapping")
@@ -68,7 +69,7 @@ def refuse_unwritable(table: DeltaTable, path: Path) -> None:
             f"{path} requires version {protocol.min_writer_version} of the Delta writer protocol, Workbench writes "
             f"up to {_NEWEST_WRITER}: upgrade Workbench"
         )
-    unknown = set(protocol.writer_features or []) - WRITTEN
+    unknown = set(protocol.writer_features or []) - WRITTEN - _unused(table)
     unknown |= {feature for key, feature in _IN_USE.items() if str(configuration.get(key)).lower() == "true"}
     if any(key.startswith("delta.constraints.") for key in configuration):
         unknown.add("checkConstraints")
@@ -88,11 +89,16 @@ def unknown_feature(error: Exception, root: Path, path: Path) -> StoreError | No
         root: Folder of the table.
         path: How the lake is named to its user.
     """
-    names = [name for name in _required(root) if name not in READ]
+    names = [name for name in _required(root) if name not in READ | _VARIANT]
     match = _UNKNOWN.search(str(error))
     if not names and match:
         names = [match["name"]]
     return StoreError(_refusal(path, names, "read")) if names else None
+
+
+def _unused(table: DeltaTable) -> frozenset[str]:
+    """Return the features that no column makes use of: `deltalake` adds `variantType` when it sets any property."""
+    return frozenset() if '"variant"' in table.schema().to_json() else _VARIANT
 
 
 def _required(root: Path) -> list[str]:
