@@ -40,8 +40,12 @@ Reason = Literal[
     "wrong_type",  # a field holds another type, or a name is longer than MAX_NAME
     "bad_time",  # no timestamp, before 1970, or more than a day in the future
     "newer_schema",  # schema_version is above the one this version knows
+    "conflicting_id",  # the store has its event_id with another event_type, user_id or occurred_at
 ]
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+
+IDENTITY: Final = ("event_type", "user_id", "occurred_at")
+"""What an event that repeats another one's `event_id` shares with it; any other is a `conflicting_id`."""
 
 REQUIRED: Final = ("event_id", "event_type", "user_id", "occurred_at")
 ALIASES: Final = {"timestamp": "occurred_at"}

@@ -26,7 +26,7 @@ class ListStore:
     def position(self, source):
         return self.positions.get(source, 0)
 
-    def append(self, events, *, source, start, end, ingested_at):
+    def append(self, events, *, source, start, end, ingested_at, on_repeats=None):
         self.appends += 1
         if self.appends in self.breaks:
             raise self.error("no space left" if self.error is StoreFull else "stop")

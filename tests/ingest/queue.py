@@ -12,6 +12,7 @@ import pyarrow as pa
 from workbench.errors import StoreConflict
 from workbench.ingest.base import Bounds, Fetched, Gap
 from workbench.store.base import STORED_EVENT
+from workbench.store.event_ids import Repeats
 
 
 def message(number, **fields):
@@ -54,10 +55,13 @@ class History(Positions):
         super().__init__()
         self.control, self.tables, self.sorted = control, [], 0
 
-    def append_all(self, events, *, moved):
+    def append_all(self, events, *, moved, on_repeats=None):
         assert events.schema == STORED_EVENT
         self._move(moved, lambda: self.tables.append(events))
         return 0
+
+    def conflicts(self, events):
+        return Repeats(0, events.slice(0, 0).append_column("detail", pa.array([], pa.string())))
 
     def maintain(self, *, full=False):
         self.sorted += 1

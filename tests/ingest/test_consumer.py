@@ -224,9 +224,9 @@ def test_a_slow_store_holds_the_queue_back(history):
     seen = []
     append = history.append_all
 
-    def slow(events, *, moved):
+    def slow(events, **more):
         time.sleep(0.05)
-        return append(events, moved=moved)
+        return append(events, **more)
 
     history.append_all = slow
     queue = Queue({"t-0": messages(0, 1500)})

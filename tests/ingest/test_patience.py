@@ -34,7 +34,8 @@ def export(folder, batches):
     """Write a file of so many batches, in which the last event of each is repeated in the next."""
     lines = []
     for number in range(batches * ROWS):
-        event = {"event_id": f"e{number - number // ROWS}", "event_type": "view", "user_id": f"u{number % 7}"}
+        name = number - number // ROWS
+        event = {"event_id": f"e{name}", "event_type": "view", "user_id": f"u{name % 7}"}
         lines.append(json.dumps({**event, "timestamp": "2026-01-05T00:00:00Z"}))
     file = folder / "events.jsonl"
     file.write_text("\n".join(lines) + "\n")

@@ -68,8 +68,10 @@ def test_of_repeated_events_the_first_ingested_is_kept_also_where_hashes_are_ali
 def test_rows_of_some_ids_are_found_among_all(names):
     ids = [str(name) for name in names]
     keys = event_keys(pa.chunked_array([pa.array(ids, pa.string())]))
-    kept = event_ids.not_among(pa.table({"event_id": pa.array(ids, pa.string())}), keys, ids[::2])
-    assert kept.tolist() == [name not in ids[::2] for name in ids]
+    events = stored([Event(event_id=name, event_type="view", user_id="ann", occurred_at=START) for name in ids])
+    verdicts = np.full(len(ids), event_ids.NEW, np.int8)
+    event_ids.compare(events, keys, events.take(pa.array(range(0, len(ids), 2), pa.int64())), verdicts)
+    assert (verdicts == event_ids.NEW).tolist() == [name not in ids[::2] for name in ids]
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,11 @@ class Batch:
         return Batch(self.events.slice(first), [row for row in self.rejected if row.position >= position], self.end)
 
 
+def conflicting(position: int, detail: str, original: bytes) -> Rejected:
+    """Reject an event that has the id of another one."""
+    return Rejected(position, Reject("conflicting_id", detail, original), len(original))
+
+
 def joined(batches: Sequence[Batch]) -> Batch:
     """Put batches that follow on each other into one."""
     events = pa.concat_tables([batch.events for batch in batches]).combine_chunks()
@@ -90,6 +95,12 @@ class BatchReader:
             return Batch(events, rejected, chunk.end)
         events, rejected = self._table(chunk.rows, positions, now)
         return Batch(events, rejected, chunk.end)
+
+    def originals(self, chunk: Chunk, rows: Sequence[int]) -> list[bytes]:
+        """Return some rows of a chunk, by their number in it, as they are kept of a reject."""
+        if isinstance(chunk.rows, pa.Table):
+            return columns.originals(chunk.rows.take(pa.array(rows, pa.int64())))
+        return [_original(chunk.rows[row]) for row in rows]
 
     def _csv(self, now: datetime) -> Callable[[dict[str, str]], Event | Reject]:
         fields = RowMapper(self.mapping).fields

@@ -18,11 +18,12 @@ import pyarrow as pa
 
 from workbench.errors import SourceError, StoreFull
 from workbench.ingest import ledger, mappings
-from workbench.ingest.batches import Batch, BatchReader, joined
+from workbench.ingest.batches import Batch, BatchReader, Rejected, conflicting, joined
 from workbench.ingest.ledger import Entry
+from workbench.ingest.originals import Originals
 from workbench.ingest.patience import Patient
 from workbench.ingest.sources import Source, find
-from workbench.ingest.summary import Summary
+from workbench.ingest.summary import KnownFile, Summary
 from workbench.store.base import SOURCE_START, Store
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from workbench.ingest.chunks import Chunk
     from workbench.ingest.mappings import Mapping
+    from workbench.store.event_ids import Repeats
 
 COMMIT_ROWS: Final = 250_000
 COMMIT_BYTES: Final = 96 << 20
@@ -76,6 +78,7 @@ class _Tally:
     files: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     skipped: list[str] = field(default_factory=list)
+    mostly_known: list[KnownFile] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
 
 
@@ -129,6 +132,7 @@ def ingest(
         rejected=dict(tally.rejected),
         seconds=time.perf_counter() - started,
         skipped=tuple(tally.skipped),
+        mostly_known=tuple(tally.mostly_known),
     )
 
 
@@ -165,6 +169,7 @@ class _File:
         self.store, self.source, self.mapping, self.tally, self.bar = store, source, mapping, tally, bar
         self._now = now
         self._shown = 0
+        self._events = self._known = 0
 
     def ingest(self) -> None:
         """Read what was not read yet; what is committed stays, whatever happens then."""
@@ -187,6 +192,8 @@ class _File:
                 self.tally.empty.append(entry.name)
             else:
                 finished = self.now()
+            if position == SOURCE_START and 2 * self._known > self._events:
+                self.tally.mostly_known.append(KnownFile(entry.name, self._known, self._events))
         finally:
             ledger.note(self.store.control, name, position=self.store.position(name), finished_at=finished)
 
@@ -197,10 +204,12 @@ class _File:
     def _read(self, entry: Entry, position: int) -> None:
         """Read on from a position; what stands before a fault of the file is committed before the fault is told."""
         reader = BatchReader(self.mapping, format=self.source.format)
+        self._originals = Originals(self.source, reader)
         waiting: list[Batch] = []
         try:
             for chunk, done in self.source.chunks(start=position, whole=self.mapping.hashes):
                 if chunk.end > position or self.mapping.hashes:
+                    self._originals.keep(chunk)
                     batch = self._batch(reader, chunk)
                     if chunk.start == SOURCE_START == position:
                         self._refuse_misfit(entry, chunk, batch)
@@ -229,22 +238,38 @@ class _File:
         if not waiting:
             return position
         now, tally, batch = self.now(), self.tally, joined(waiting)
+        conflicts, known = list[Rejected](), 0
+
+        def keep(repeats: Repeats) -> None:
+            nonlocal conflicts, known
+            conflicts, known = self._conflicts(repeats), repeats.known
+            ledger.set_aside(self.store.control, entry, conflicts, now=now)
+
         try:
             ledger.set_aside(self.store.control, entry, batch.rejected, now=now)
             repeated = self.store.append(
-                batch.events, source=entry.source, start=position, end=batch.end, ingested_at=now
+                batch.events, source=entry.source, start=position, end=batch.end, ingested_at=now, on_repeats=keep
             )
         except StoreFull as error:
             raise StoreFull(f"{error} (of {entry.name} the rows before {position:,} are in)") from error
+        self._originals.committed(batch.end)
         tally.read += batch.rows
-        tally.events += batch.events.num_rows
-        tally.duplicates += repeated
-        tally.rejected.update(row.reject.reason for row in batch.rejected)
+        tally.events += batch.events.num_rows - len(conflicts)
+        tally.duplicates += repeated - len(conflicts)
+        tally.rejected.update(row.reject.reason for row in [*batch.rejected, *conflicts])
+        self._events, self._known = self._events + batch.events.num_rows, self._known + known
         tally.waiting += batch.events.num_rows
         if tally.waiting >= MAINTAIN_EVERY:
             tally.duplicates += self.store.maintain()
             tally.waiting = 0
         return batch.end
+
+    def _conflicts(self, repeats: Repeats) -> list[Rejected]:
+        """Return the rows of a batch that have the id of another event, as they stood in the file."""
+        conflicts = repeats.conflicts.sort_by("position")
+        positions = conflicts["position"].to_pylist()
+        details = conflicts["detail"].to_pylist()
+        return [*map(conflicting, positions, details, self._originals.at(positions))]
 
     def _refuse_misfit(self, entry: Entry, chunk: Chunk, batch: Batch) -> None:
         """Stop at a beginning without a single event. Its rejects are kept, unless just the mapping is wrong."""

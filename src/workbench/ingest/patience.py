@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from workbench.ingest.files import Destination
+    from workbench.store.event_ids import Repeats
 
 T = TypeVar("T")
 
@@ -56,12 +57,23 @@ class Patient:
         """See `base.Store.maintain`."""
         return self._persist(lambda _: self._store.maintain())
 
-    def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> int:
+    def append(
+        self,
+        events: pa.Table,
+        *,
+        source: str,
+        start: int,
+        end: int,
+        ingested_at: datetime,
+        on_repeats: Callable[[Repeats], object] | None = None,
+    ) -> int:
         """Commit events and the new position of their source; see `base.Store.append`."""
 
         def commit(tries: int) -> int:
             try:
-                return self._store.append(events, source=source, start=start, end=end, ingested_at=ingested_at)
+                return self._store.append(
+                    events, source=source, start=start, end=end, ingested_at=ingested_at, on_repeats=on_repeats
+                )
             except StoreConflict:
                 if tries and self._store.position(source) == end:  # only the answer was lost
                     kept = self._store.snapshot().query(_KEPT, {"source": source, "start": start, "end": end})

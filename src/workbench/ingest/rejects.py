@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.ingest.files import Destination
+    from workbench.store.event_ids import Repeats
 
 REPLAY: Final = "replay"
 """The source of events that came in by a replay."""
@@ -150,8 +151,9 @@ def replay(
         found = [(row, readers.read(row, ordinal)) for row, ordinal in page]
         accepted = {row.reject_id: event for row, event in found if isinstance(event, Event)}
         rejected.update(reject.reason for _, reject in found if isinstance(reject, Reject))
-        _commit(store, accepted, now)
-        read, events = read + len(found), events + len(accepted)
+        conflicts = _commit(store, accepted, now)
+        rejected.update({"conflicting_id": conflicts} if conflicts else {})
+        read, events = read + len(found), events + len(accepted) - conflicts
     duplicates = store.maintain()
     return Summary(
         files=0,
@@ -183,18 +185,31 @@ class _Readers:
         return found
 
 
-def _commit(store: Destination, accepted: dict[str, Event], now: datetime) -> None:
-    """Append events, then mark their rejects; if that is interrupted, the same ids come again and count once."""
+def _commit(store: Destination, accepted: dict[str, Event], now: datetime) -> int:
+    """Append events, then mark their rejects; if that is interrupted, the same ids come again and count once.
+
+    One that has the id of another event stays a reject, now for that reason; return how many do.
+    """
     if not accepted:
-        return
+        return 0
     start = store.position(REPLAY)
     end = start + len(accepted)
     positions = pa.array(range(start, end), pa.int64())
     events = to_table(list(accepted.values())).append_column(POSITIONED.field("position"), positions)
-    store.append(events, source=REPLAY, start=start, end=end, ingested_at=now)
+    conflicts: dict[str, str] = {}
+
+    def keep(repeats: Repeats) -> None:
+        ids = [*accepted]
+        rows = [ids[position - start] for position in repeats.conflicts["position"].to_pylist()]
+        conflicts.update(zip(rows, repeats.conflicts["detail"].to_pylist(), strict=True))
+
+    store.append(events, source=REPLAY, start=start, end=end, ingested_at=now, on_repeats=keep)
     with control.connect(store.control) as connection:
-        marks = [(now.isoformat(), reject_id) for reject_id in accepted]
+        marks = [(now.isoformat(), reject_id) for reject_id in accepted if reject_id not in conflicts]
         connection.executemany("UPDATE rejects SET replayed_at = ? WHERE reject_id = ?", marks)
+        reasons = [("conflicting_id", detail, reject_id) for reject_id, detail in conflicts.items()]
+        connection.executemany("UPDATE rejects SET reason = ?, detail = ? WHERE reject_id = ?", reasons)
+    return len(conflicts)
 
 
 def _pages(path: Path, *, ids: Sequence[str] | None, **chosen: str | None) -> Iterator[list[tuple[RejectedRow, int]]]:

@@ -4,6 +4,21 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class KnownFile(NamedTuple):
+    """A file that was never ingested before, and most of whose events the store had already.
+
+    Attributes:
+        name: What a person calls it.
+        known: Its events that the store had.
+        events: All of its events.
+    """
+
+    name: str
+    known: int
+    events: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,9 +30,10 @@ class Summary:
         read: Rows read.
         accepted: Events that are new to the store.
         duplicates: Events that it had already, or that came twice.
-        rejected: Rows that are no events, by reason; they are kept.
+        rejected: Rows that are no events, and events with the id of another one, by reason; they are kept.
         seconds: How long it took.
         skipped: Files of which every row was read by an earlier ingest.
+        mostly_known: New files of which more than half of the events were there already.
     """
 
     files: int
@@ -27,6 +43,7 @@ class Summary:
     rejected: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     skipped: tuple[str, ...] = ()
+    mostly_known: tuple[KnownFile, ...] = ()
 
     @property
     def rows_per_second(self) -> float:
@@ -44,6 +61,7 @@ class Summary:
             "seconds": self.seconds,
             "rows_per_second": self.rows_per_second,
             "skipped": list(self.skipped),
+            "mostly_known": [file._asdict() for file in self.mostly_known],
         }
 
     def reading(self) -> str:
@@ -59,13 +77,27 @@ class Summary:
             pace = f"in {self.seconds:,.1f} s ({self.rows_per_second:,.0f} a second)"
             found = f"{_counted(self.accepted, 'new event')}, {self.duplicates:,} repeated"
             said.append(f"Read {_counted(self.read, 'row')}{where} {pace}: {found}.")
-        if self.rejected:
-            total = sum(self.rejected.values())
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.rejected.items()))
+        said += [
+            f"{file.known:,} of {file.events:,} events were there already: {file.name} is new, and most of what it "
+            "holds is not. Was another export of the same events ingested before?"
+            for file in self.mostly_known
+        ]
+        conflicts = self.rejected.get("conflicting_id", 0)
+        if total := sum(self.rejected.values()) - conflicts:
+            others = {reason: count for reason, count in self.rejected.items() if reason != "conflicting_id"}
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(others.items()))
             are = "is no event" if total == 1 else "are no events"
             was = "was" if total == 1 else "were"
             said.append(
                 f"{_counted(total, 'row')} {are} ({reasons}) and {was} set aside: see `workbench rejects list`."
+            )
+        if conflicts:
+            have = (
+                "has the id of another event, but differs" if conflicts == 1 else "have ids of other events, but differ"
+            )
+            said.append(
+                f"{_counted(conflicts, 'event')} {have} in type, user or time (conflicting_id {conflicts:,}); the first "
+                "stays: see `workbench rejects list --reason conflicting_id`."
             )
         if self.skipped:
             said.append(

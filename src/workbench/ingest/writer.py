@@ -22,8 +22,10 @@ import pyarrow.compute as pc
 
 from workbench.errors import StoreConflict, StoreCorrupt, StoreError, StoreNotFound, StoreTooNew, WorkbenchError
 from workbench.ingest import ledger, messages
+from workbench.ingest.batches import conflicting
 from workbench.ingest.ledger import Entry
 from workbench.ingest.mappings import NATIVE
+from workbench.ingest.messages import Messages
 
 if TYPE_CHECKING:
     import threading
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from workbench.ingest.batches import Rejected
     from workbench.ingest.failpoints import Failpoints
     from workbench.ingest.files import Destination
-    from workbench.ingest.messages import Messages
     from workbench.store.base import Live
+    from workbench.store.event_ids import Repeats
 
 T = TypeVar("T")
 
@@ -96,6 +98,15 @@ class Outcome:
     events: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Written:
+    """What was committed to history: from where to where, how many events, and what was refused as a conflict."""
+
+    moved: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    conflicts: dict[str, list[Rejected]] = field(default_factory=dict)
+    rows: int = 0
 
 
 class Writer:
@@ -201,8 +212,9 @@ class Writer:
         self._failpoints.at("after_decode")
         self._set_aside(batch, found.rejected, now)
         self._failpoints.at("before_history")
-        kept, events = self._into_history(batch, found.events)
+        kept, events = self._into_history(batch, found.events, now)
         self._failpoints.at("after_history")
+        found = self._without_conflicts(kept, found, events)
         kept = self._into_live(kept, found, now)
         self._failpoints.at("after_live")
         fenced = batch.starts.keys() - kept.starts.keys()
@@ -211,7 +223,7 @@ class Writer:
             committed={source: min(self.history[source], self.live[source]) for source in kept.starts},
             fenced=frozenset(fenced),
             read=sum(len(each.values) for each in kept.fetched),
-            events=events,
+            events=events.rows,
             rejected=Counter(row.reject.reason for row in rejected),
             seconds=time.monotonic() - batch.polled_at,
         )
@@ -229,15 +241,16 @@ class Writer:
             self.persist(partial(ledger.note_gap, control, source, gap, now=now))
         self._failpoints.at("after_rejects")
 
-    def _into_history(self, batch: Batch, events: pa.Table) -> tuple[Batch, int]:
+    def _into_history(self, batch: Batch, events: pa.Table, now: datetime) -> tuple[Batch, _Written]:
         """Commit what history does not have yet; return the batch without what another process was faster with."""
         while True:
             moved = _moved(batch, self.history)
             if not moved:
-                return batch, 0
-            new = _after(events, batch, self.history)
+                return batch, _Written()
+            new, written = _after(events, batch, self.history), _Written(moved)
+            keep = partial(self._keep_conflicts, batch, written, now)
             try:
-                self.persist(partial(self.store.append_all, new, moved=moved))
+                self.persist(partial(self.store.append_all, new, moved=moved, on_repeats=keep))
             except StoreConflict:
                 lost = self._lost(moved)
                 if not lost and moved == _moved(batch, self.history):
@@ -245,7 +258,33 @@ class Writer:
                 batch = batch.without(lost)
                 continue
             self.history.update({source: end for source, (_, end) in moved.items()})
-            return batch, int(new.num_rows)
+            written.rows = int(new.num_rows) - sum(map(len, written.conflicts.values()))
+            return batch, written
+
+    def _keep_conflicts(self, batch: Batch, written: _Written, now: datetime, repeats: Repeats) -> None:
+        """Set aside, before anything is committed, what history is about to refuse."""
+        written.conflicts = _conflicts(batch, repeats.conflicts)
+        rows = {Entry(source, source, NATIVE): rows for source, rows in written.conflicts.items()}
+        ledger.set_aside_all(self.store.control, rows, now=now)
+
+    def _without_conflicts(self, batch: Batch, found: Messages, written: _Written) -> Messages:
+        """Leave out the events that history refused, so that live numbers count what it counts.
+
+        Of what history got earlier, from this process or another one, it is asked again.
+        """
+        conflicts = dict(written.conflicts)
+        if self.numbers is not None:
+            earlier = _between(found.events, batch, self.live, written.moved)
+            if earlier.num_rows:
+                repeats = self.persist(partial(self.store.conflicts, earlier))
+                for source, rows in _conflicts(batch, repeats.conflicts).items():
+                    conflicts[source] = [*conflicts.get(source, ()), *rows]
+        if not conflicts:
+            return found
+        rejected = {source: [*rows] for source, rows in found.rejected.items()}
+        for source, rows in conflicts.items():
+            rejected[source] = [*rejected.get(source, ()), *rows]
+        return Messages(_without(found.events, conflicts), rejected)
 
     def _lost(self, moved: Mapping[str, tuple[int, int]]) -> set[str]:
         """Find the partitions of a refused commit that others have moved on; those that came just as far are done."""
@@ -299,6 +338,44 @@ class Writer:
 def _moved(batch: Batch, positions: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     """Return from where to where each partition moves that has not come to the end of the batch yet."""
     return {source: (positions[source], end) for source, end in batch.ends.items() if end > positions[source]}
+
+
+def _conflicts(batch: Batch, conflicts: pa.Table) -> dict[str, list[Rejected]]:
+    """Return the messages of events that have the id of another one, by partition."""
+    values = {
+        (each.source, offset): value
+        for each in (batch.fetched if conflicts.num_rows else ())
+        for offset, value in zip(each.offsets, each.values, strict=True)
+    }
+    found: dict[str, list[Rejected]] = {}
+    for row in conflicts.select(["source", "position", "detail"]).to_pylist():
+        original = values[row["source"], row["position"]] or b""
+        found.setdefault(row["source"], []).append(conflicting(row["position"], row["detail"], original))
+    return found
+
+
+def _without(events: pa.Table, conflicts: Mapping[str, list[Rejected]]) -> pa.Table:
+    """Leave out the events at the positions of some rejects."""
+    position, source = events["position"].to_numpy(), events["source"]
+    kept = np.ones(events.num_rows, dtype=bool)
+    for name, rows in conflicts.items():
+        mine = pc.equal(source, name).to_numpy().astype(bool)
+        kept &= ~(mine & np.isin(position, [row.position for row in rows]))
+    return events.filter(pa.array(kept))
+
+
+def _between(events: pa.Table, batch: Batch, live: Mapping[str, int], moved: Mapping[str, tuple[int, int]]) -> pa.Table:
+    """Return the events that are new to the live numbers, and were not committed to history with this batch."""
+    ends = batch.ends
+    earlier = {name: moved[name][0] if name in moved else end for name, end in ends.items()}
+    if all(live[name] >= end for name, end in earlier.items()):
+        return events.slice(0, 0)
+    position, source = events["position"].to_numpy(), events["source"]
+    chosen = np.zeros(events.num_rows, dtype=bool)
+    for name, end in earlier.items():
+        mine = pc.equal(source, name).to_numpy().astype(bool)
+        chosen |= mine & (position >= live[name]) & (position < end)
+    return events.filter(pa.array(chosen))
 
 
 def _after(events: pa.Table, batch: Batch, positions: Mapping[str, int]) -> pa.Table:

@@ -248,10 +248,13 @@ def _messages(feed: Feed, start: int, end: int, pace: Pace) -> Iterator[tuple[by
 
 
 def _now(feed: Feed, start: int, end: int, pace: Pace) -> pa.Table:
-    """Let events occur when they are sent; what is late for it occurred before, by its delay over the speed."""
+    """Let events occur when they are sent; what is late for it occurred before, by its delay over the speed.
+
+    A message that is sent twice is the same both times, to the microsecond: nothing is subtracted from when it is due.
+    """
     events, due = feed.events.slice(start, end - start), feed.due[start:end]
-    lateness = np.maximum(0.0, due - (_micros(events) / _SECOND - feed.origin))
-    occurred = (pace.begin.timestamp() + (due - lateness) / pace.speed) * _SECOND
+    occurred_after = np.minimum(due, _micros(events) / _SECOND - feed.origin)
+    occurred = (pace.begin.timestamp() + occurred_after / pace.speed) * _SECOND
     times = pa.array(occurred.astype(np.int64)).cast(pa.timestamp("us", "UTC"))
     place = events.column_names.index("occurred_at")
     return events.set_column(place, events.schema.field("occurred_at"), times)

@@ -10,12 +10,14 @@ from workbench.events import EVENT_TABLE
 from workbench.store.keys import user_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from workbench.store.event_ids import Repeats
 
 Engine: TypeAlias = Literal["duckdb", "clickhouse"]
 
@@ -150,8 +152,19 @@ class Store(Readable, Protocol):
     def position(self, source: str) -> int:
         """Return where to resume reading `source`: one past the last position committed."""
 
-    def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> int:
+    def append(
+        self,
+        events: pa.Table,
+        *,
+        source: str,
+        start: int,
+        end: int,
+        ingested_at: datetime,
+        on_repeats: Callable[[Repeats], object] | None = None,
+    ) -> int:
         """Commit events and the new position of their source in one step: both, or neither.
+
+        An event whose id another event has, with another type, person or time, is not written.
 
         Args:
             events: The columns of `EVENT_TABLE` and `position` (int64, where in the source each
@@ -160,29 +173,47 @@ class Store(Readable, Protocol):
             start: Where the batch begins; must be the source's committed position.
             end: One past the last position of the batch, rejected ones included.
             ingested_at: Now, by the ingesting clock.
+            on_repeats: Called with the ids that are there already before anything is committed, and again with the
+                same ones whenever the commit has to be tried again: for what must not be lost of a conflict.
 
         Returns:
-            How many repeated events were dropped at once; the others are left to `maintain`.
+            How many rows were not written, as repeated or as conflicts; repeats that were are left to `maintain`.
 
         Raises:
             StoreConflict: The committed position is not `start`: another process reads this source.
             StoreFull: The disk is full; nothing was written.
         """
 
-    def append_all(self, events: pa.Table, *, moved: Mapping[str, tuple[int, int]]) -> int:
+    def append_all(
+        self,
+        events: pa.Table,
+        *,
+        moved: Mapping[str, tuple[int, int]],
+        on_repeats: Callable[[Repeats], object] | None = None,
+    ) -> int:
         """Commit events of several sources and the new position of each in one step: all, or nothing.
 
         Args:
             events: The columns of `STORED_EVENT`. May have no rows.
             moved: Per source where the batch begins, which must be its committed position, and one past the
                 last position of the batch, rejected ones included.
+            on_repeats: See `append`.
 
         Returns:
-            How many repeated events were dropped at once; the others are left to `maintain`.
+            How many rows were not written, as repeated or as conflicts; repeats that were are left to `maintain`.
 
         Raises:
             StoreConflict: The committed position of one is not where its batch begins.
             StoreFull: The disk is full; nothing was written.
+        """
+
+    def conflicts(self, events: pa.Table) -> Repeats:
+        """Compare events with the stored ones of the same ids, and not with each other.
+
+        For a batch that was committed before: of what was refused then it says the same again.
+
+        Args:
+            events: The columns of `STORED_EVENT`.
         """
 
     def maintain(self, *, full: bool = False) -> int:

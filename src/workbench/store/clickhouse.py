@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.store.clickhouse_schema import Migration
+    from workbench.store.event_ids import Repeats
 
 ALONE_SECONDS: Final = 1.0
 """The same as `LEASE_SECONDS` for the engine in this process: whoever claimed a batch there is most likely gone."""
@@ -163,22 +164,42 @@ class ClickHouseStore:
         """Return where to resume reading `source`; see `base.Store.position`."""
         return self._position(source, self._log.head())
 
-    def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> int:
+    def append(
+        self,
+        events: pa.Table,
+        *,
+        source: str,
+        start: int,
+        end: int,
+        ingested_at: datetime,
+        on_repeats: Callable[[Repeats], object] | None = None,
+    ) -> int:
         """Commit events and the new position of their source in one step; see `base.Store.append`."""
         new = STORED_EVENT.empty_table()
         if events.num_rows:
             new = as_stored(events, source=source, ingested_at=ingested_at)
-        return self.append_all(new, moved={source: (start, end)})
+        return self.append_all(new, moved={source: (start, end)}, on_repeats=on_repeats)
 
-    def append_all(self, events: pa.Table, *, moved: Mapping[str, tuple[int, int]]) -> int:
+    def append_all(
+        self,
+        events: pa.Table,
+        *,
+        moved: Mapping[str, tuple[int, int]],
+        on_repeats: Callable[[Repeats], object] | None = None,
+    ) -> int:
         """Commit events of several sources and where each has come to in one step; see `base.Store.append_all`."""
         with self._lock:
             for _ in range(ATTEMPTS):
                 try:
-                    return self._commit(events, moved)
+                    return self._commit(events, moved, on_repeats)
                 except _Again as error:
                     last = error
         raise StoreConflict(f"{ATTEMPTS} times another process was faster: {last}")
+
+    def conflicts(self, events: pa.Table) -> Repeats:
+        """Compare events that were written before with what is stored; see `base.Store.conflicts`."""
+        with self._lock:
+            return self._ids.compare(events, self._log.head()).repeats(events)
 
     def load(self, events: pa.Table) -> int:
         """Add events that another store has (columns of `STORED_EVENT`); return how many were repeated."""
@@ -261,13 +282,21 @@ class ClickHouseStore:
         elif version < len(migrations()):
             raise StoreError(f"the tables of {self.where} are of an older Workbench: run `workbench migrate`")
 
-    def _commit(self, events: pa.Table, moved: Mapping[str, tuple[int, int]]) -> int:
+    def _commit(
+        self,
+        events: pa.Table,
+        moved: Mapping[str, tuple[int, int]],
+        on_repeats: Callable[[Repeats], object] | None,
+    ) -> int:
         """Claim a batch, write its rows, wait for its turn, look again, and say that it is complete."""
         head = self._log.head()
         self._refuse_behind(head, self._select)
         self._refuse_moved(moved, head)
-        kept, keys = self._ids.new(events, head)
+        verdicts = self._ids.judge(events, head)
+        kept = verdicts.new
         rows = int(np.count_nonzero(kept))
+        if on_repeats is not None and rows < events.num_rows:
+            on_repeats(verdicts.repeats(events))
         batch = self._log.claim()
         self._write(events, kept, batch, moved)
         now = self._log.turn(batch)
@@ -284,7 +313,8 @@ class ClickHouseStore:
         done = self._log.complete(batch, now, rows=rows, what=sorted(moved.items()))
         if done is None:
             raise _Again(f"batch {batch} was given up by others, for it took long")
-        self._ids.written(keys[kept], before=now, after=done)
+        if verdicts.keys is not None:
+            self._ids.written(verdicts.keys[kept], before=now, after=done)
         return int(events.num_rows - rows)
 
     def _write(

@@ -11,6 +11,7 @@ import numpy as np
 from workbench.store import event_ids as ids
 from workbench.store.clickhouse_binding import Sent
 from workbench.store.clickhouse_snapshot import seen
+from workbench.store.event_ids import Verdicts
 from workbench.store.event_keys import event_keys
 from workbench.store.known_keys import KnownKeys
 
@@ -42,7 +43,8 @@ _THERE: Final = """
     SETTINGS use_index_for_in_with_subqueries = {few:d}
 """
 _NAMED: Final = """
-    SELECT event_id FROM events WHERE event_key IN (SELECT key FROM $keys) AND batch IN $batches AND {seen}
+    SELECT event_id, event_type, user_id, occurred_at FROM events
+    WHERE event_key IN (SELECT key FROM $keys) AND batch IN $batches AND {seen}
 """
 """Parts of other batches are not read. What comes again does so soon, as a rule."""
 
@@ -70,30 +72,40 @@ class EventIds:
         self._known: _Known | None = None
         self._looks = 0
 
-    def new(self, events: pa.Table, head: Head) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
-        """Tell which rows are the first ingested of their id, and not in a store yet.
+    def judge(self, events: pa.Table, head: Head) -> Verdicts:
+        """Compare a batch with what a store has, and with itself.
 
         Args:
             events: Columns of `STORED_EVENT`.
             head: What the store has.
-
-        Returns:
-            One value per row; and the hash of its id.
         """
         keys = event_keys(events["event_id"])
-        kept = ids.first_of_each(events, keys)
         known = None
         if head.batch and len(keys) and not _few(keys, head):
             self._looks += 1
             known = self._follow(head, more=len(keys)) if self._looks > SOON else None
+        verdicts = self._compare(events, keys, head, known)
+        repeated = int((verdicts == ids.SAME).sum())
+        ids.compare_within(events, keys, verdicts)
+        return Verdicts(verdicts, keys, repeated)
+
+    def compare(self, events: pa.Table, head: Head) -> Verdicts:
+        """Compare events that were read before with what a store has, and not with each other."""
+        keys = event_keys(events["event_id"])
+        verdicts = self._compare(events, keys, head, None)
+        return Verdicts(verdicts, keys, int((verdicts == ids.SAME).sum()))
+
+    def _compare(
+        self, events: pa.Table, keys: NDArray[np.uint64], head: Head, known: KnownKeys | None
+    ) -> NDArray[np.int8]:
+        verdicts = np.full(len(keys), ids.NEW, dtype=np.int8)
         for start in range(0, len(keys) if head.batch else 0, KEYS_AT_ONCE):
             there, batches = self._there(keys[start : start + KEYS_AT_ONCE], head, known)
             if len(there):  # two ids may have one key
                 condition, bound = seen(head)
                 values = {"keys": Sent(there), "batches": batches, **bound}
-                named = self._select(_NAMED.format(seen=condition), values)
-                kept &= ids.not_among(events, keys, named["event_id"].to_pylist())
-        return kept, keys
+                ids.compare(events, keys, self._select(_NAMED.format(seen=condition), values), verdicts)
+        return verdicts
 
     def written(self, keys: NDArray[np.uint64], *, before: Head, after: Head) -> None:
         """Take note of what this process has written between two versions."""

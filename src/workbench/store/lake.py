@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound, StoreTooNew
-from workbench.store import daily_lake, deletion_vectors, delta_features, files, integrity, maintenance
+from workbench.store import conflicts, daily_lake, deletion_vectors, delta_features, files, integrity, maintenance
 from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
+from workbench.store.event_ids import SAME
+from workbench.store.lake_ids import LakeIds
 from workbench.store.snapshot import LakeSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
+
+    from workbench.store.event_ids import Repeats, Verdicts
 
 LAYOUT: Final = 1
 """Version of the layout on disk: columns, partitions, names of files."""
 
 _LAYOUT_APP: Final = "workbench.layout"
+_IDS_APP: Final = "workbench.ids"
+"""Moves with every batch of events, so that no batch is committed that was compared with fewer ids than there are."""
+
+ATTEMPTS: Final = 50
+"""How often a batch is compared anew when others commit meanwhile, before it is refused."""
+
 _PARTITIONS: Final = ["month", "bucket"]
 _CONFIGURATION: Final = {"delta.deletedFileRetentionDuration": f"interval {maintenance.LONGEST_GRACE} hours"}
 """How long the log remembers when a file went: a stream makes and sorts away some 100,000 a day."""
@@ -50,6 +62,7 @@ class LakeStore:
         self.control = self.path / "control.db"
         self._last: LakeSnapshot | None = None
         self._lock = threading.Lock()
+        self._ids = LakeIds(self.root)
         if DeltaTable.is_deltatable(str(self.root)):
             _refuse_newer(self._table(), self.path)
         elif create:
@@ -89,34 +102,84 @@ class LakeStore:
         """Return where to resume reading `source`; see `base.Store.position`."""
         return self._table().transaction_version(source) or SOURCE_START
 
-    def append(self, events: pa.Table, *, source: str, start: int, end: int, ingested_at: datetime) -> int:
+    def append(
+        self,
+        events: pa.Table,
+        *,
+        source: str,
+        start: int,
+        end: int,
+        ingested_at: datetime,
+        on_repeats: Callable[[Repeats], object] | None = None,
+    ) -> int:
         """Commit events and the new position of their source in one step; see `base.Store.append`."""
         stored = STORED_EVENT.empty_table()
         if events.num_rows:
             stored = as_stored(events, source=source, ingested_at=ingested_at)
-        return self.append_all(stored, moved={source: (start, end)})
+        return self.append_all(stored, moved={source: (start, end)}, on_repeats=on_repeats)
 
-    def append_all(self, events: pa.Table, *, moved: Mapping[str, tuple[int, int]]) -> int:
+    def append_all(
+        self,
+        events: pa.Table,
+        *,
+        moved: Mapping[str, tuple[int, int]],
+        on_repeats: Callable[[Repeats], object] | None = None,
+    ) -> int:
         """Commit events of several sources and where each has come to in one step; see `base.Store.append_all`."""
         table = self._table()
         _refuse_moved(table, moved)
+        for _ in range(ATTEMPTS):
+            try:
+                return self._append(table, events, moved, on_repeats)
+            except StoreConflict as error:
+                last = error
+                table.update_incremental()
+                if any(_committed(table, source) != start for source, (start, _) in moved.items()):
+                    raise
+        raise StoreConflict(f"{ATTEMPTS} times another process was faster: {last}")
+
+    def conflicts(self, events: pa.Table) -> Repeats:
+        """Compare events that were written before with what is stored; see `base.Store.conflicts`."""
+        return self._ids.compare(events, files.files_of(self._table())).repeats(events)
+
+    def _append(
+        self,
+        table: DeltaTable,
+        events: pa.Table,
+        moved: Mapping[str, tuple[int, int]],
+        on_repeats: Callable[[Repeats], object] | None,
+    ) -> int:
+        """Commit a batch as the next version, unless others commit events first."""
         ends = {source: end for source, (_, end) in moved.items()}
         if events.num_rows == 0:
             commit(table, [], ends)
             return 0
-        if events.num_rows >= maintenance.BULK:
-            try:
-                return maintenance.sort_in(table, self.root, events, moved=ends, commit=commit)
-            except StoreConflict:
-                table = self._table()  # maintenance came first, or a source was taken: the next look tells
-                _refuse_moved(table, moved)
-        commit(table, [files.write(events, self.root, month=files.TAIL, bucket=files.TAIL_BUCKET)], ends)
-        return 0
+        is_large = events.num_rows >= maintenance.BULK
+        verdicts = self._ids.judge(events, files.files_of(table), complete=is_large)
+        if on_repeats is not None and not verdicts.new.all():
+            on_repeats(verdicts.repeats(events))
+        ends[_IDS_APP] = (table.transaction_version(_IDS_APP) or 0) + 1
+        if is_large and not any(file.in_tail for file in files.files_of(table)):
+            new = np.flatnonzero(verdicts.new)
+            paths = maintenance.sort_in(table, self.root, events, new, moved=ends, commit=commit)
+            self._ids.committed(events, verdicts, paths, tail=False)
+            return int(events.num_rows - len(new))
+        return self._append_to_tail(table, events, verdicts, ends)
+
+    def _append_to_tail(self, table: DeltaTable, events: pa.Table, verdicts: Verdicts, ends: Mapping[str, int]) -> int:
+        """Commit what is no conflict as one file; repeated events are dropped when it is sorted."""
+        kept = verdicts.rows <= SAME
+        rows = events if kept.all() else events.filter(pa.array(kept))
+        added = [files.write(rows, self.root, month=files.TAIL, bucket=files.TAIL_BUCKET)] if rows.num_rows else []
+        commit(table, [*added], ends)
+        self._ids.committed(events, verdicts, [action.path for action in added], tail=True)
+        return int(events.num_rows - rows.num_rows)
 
     def maintain(self, *, full: bool = False) -> int:
         """Sort what has arrived into its cells and drop repeated events; see `base.Store.maintain`."""
         runs = 1 if full else maintenance.RUNS
-        dropped = maintenance.compact(self._table, self.root, runs=runs, commit=commit)
+        keep = partial(conflicts.keep, self.control)
+        dropped = maintenance.compact(self._table, self.root, runs=runs, commit=commit, on_conflicts=keep)
         if full:
             daily_lake.add_checksums(self.path)
         maintenance.trim_log(self.root)
@@ -180,9 +243,13 @@ class LakeStore:
 def _refuse_moved(table: DeltaTable, moved: Mapping[str, tuple[int, int]]) -> None:
     """Raise `StoreConflict` unless every source is committed up to where its batch begins."""
     for source, (start, _) in moved.items():
-        committed = table.transaction_version(source) or SOURCE_START
+        committed = _committed(table, source)
         if committed != start:
             raise StoreConflict(f"{source} is committed up to {committed:,}, not {start:,}: another process reads it")
+
+
+def _committed(table: DeltaTable, source: str) -> int:
+    return table.transaction_version(source) or SOURCE_START
 
 
 def commit(

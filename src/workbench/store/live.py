@@ -347,6 +347,7 @@ def _prune(state: State, changes: Changes) -> None:
     if state.edge is None or state.oldest is None:
         return
     gone: dict[str, set[str]] = defaultdict(set)
+    state.ids_from = max(state.ids_from, state.edge // MINUTE * MINUTE)
     for minute, held in [*state.minutes.items()]:
         if minute < state.edge // MINUTE:
             gone[SEEN] |= {live_seen.key(minute, piece) for piece in range(held.first, held.last)}

@@ -92,6 +92,8 @@ class State(msgspec.Struct, kw_only=True):
         transaction: Its number.
         watermark: Up to when events have come, microseconds since 1970; `None` before the first.
         known_from: What lies before this second is not known, as it was pruned, expired or never read.
+        ids_from: The ids of events before this second are forgotten: a repeat among them would count again, also when
+            the horizon has been made longer since.
         sources: By name.
         minutes: By minutes since 1970.
         raids: By `raid_id`.
@@ -103,6 +105,7 @@ class State(msgspec.Struct, kw_only=True):
     transaction: int = 0
     watermark: int | None = None
     known_from: int | None = None
+    ids_from: int = 0
     sources: dict[str, Source] = {}
     minutes: dict[int, Held] = {}
     raids: dict[str, RaidTimes] = {}
@@ -115,7 +118,9 @@ class State(msgspec.Struct, kw_only=True):
     @property
     def edge(self) -> int | None:
         """The first second that an event may still be of."""
-        return None if self.watermark is None else self.watermark // SECOND - self.policy.horizon
+        if self.watermark is None:
+            return None
+        return max(self.watermark // SECOND - self.policy.horizon, self.ids_from)
 
     @property
     def oldest(self) -> int | None:

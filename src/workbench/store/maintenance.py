@@ -14,16 +14,20 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
+import numpy as np
+import pyarrow as pa
+
 from workbench.errors import InvalidArgument, StoreConflict
+from workbench.events import IDENTITY
 from workbench.store import arrivals, deletion_vectors, files, foreign
+from workbench.store.event_ids import Verdicts, differences
+from workbench.store.lake_ids import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    import numpy as np
-    import pyarrow as pa
     from deltalake import DeltaTable
     from numpy.typing import NDArray
 
@@ -65,24 +69,46 @@ class Commit(Protocol):
         """Commit `actions` as one version."""
 
 
-def sort_in(table: DeltaTable, root: Path, events: pa.Table, *, moved: Mapping[str, int], commit: Commit) -> int:
-    """Sort a large batch into its cells; return how many of its events the lake has already.
+def sort_in(
+    table: DeltaTable,
+    root: Path,
+    events: pa.Table,
+    new: NDArray[np.int64],
+    *,
+    moved: Mapping[str, int],
+    commit: Commit,
+) -> list[str]:
+    """Sort the new rows of a large batch into their cells; return the files that were written.
 
-    Counts as maintenance, which alone may decide what is new: of two at once, the second is refused.
+    Counts as maintenance, of which there is one at a time: of two at once, the second is refused.
 
     Raises:
         StoreConflict: Maintenance ran meanwhile, or events wait in the tail that were ingested before.
     """
-    present = files.files_of(table)
-    if any(file.in_tail for file in present):
+    if any(file.in_tail for file in files.files_of(table)):
         raise StoreConflict("events that arrived earlier wait to be sorted first")
-    new = arrivals.new_rows(events, present, root=root)
-    commit(table, _written(root, events, new), {**moved, **_next(table)})
-    return int(events.num_rows) - len(new)
+    added = _written(root, events, new)
+    commit(table, added, {**moved, **_next(table)})
+    return [action.path for action in added]
 
 
-def compact(opened: Callable[[], DeltaTable], root: Path, *, runs: int, commit: Commit) -> int:
+def compact(
+    opened: Callable[[], DeltaTable],
+    root: Path,
+    *,
+    runs: int,
+    commit: Commit,
+    on_conflicts: Callable[[pa.Table], object] = lambda _: None,
+) -> int:
     """Sort arrived events into cells, each once, and merge files where more than `runs` are alike.
+
+    Args:
+        opened: Opens the newest version.
+        root: Folder of the table.
+        runs: How many files may be alike.
+        commit: How to commit.
+        on_conflicts: Called with dropped events that are not what they repeat, before they are dropped: what was
+            appended has none, unless the lake is too large to know all its ids.
 
     Returns:
         How many repeated events were dropped. Stops early when another process does the same job.
@@ -98,7 +124,8 @@ def compact(opened: Callable[[], DeltaTable], root: Path, *, runs: int, commit: 
             batch = _oldest(file for file in present if file.in_tail)
             if not batch:
                 break
-            added, repeated = _sort(root, batch, [file for file in present if not file.in_tail])
+            history = [file for file in present if not file.in_tail]
+            added, repeated = _sort(root, batch, history, on_conflicts)
             commit(table, [*map(files.removal, batch), *added], _next(table))
             dropped += repeated
         merged: list[files.Action] = []
@@ -187,12 +214,28 @@ def _oldest(tail: Iterator[files.LakeFile]) -> list[files.LakeFile]:
 
 
 def _sort(
-    root: Path, tail: Sequence[files.LakeFile], history: Sequence[files.LakeFile]
+    root: Path,
+    tail: Sequence[files.LakeFile],
+    history: Sequence[files.LakeFile],
+    on_conflicts: Callable[[pa.Table], object],
 ) -> tuple[list[files.Action], int]:
     """Write the new events of `tail` as one sorted file per cell; count those that were not new."""
     arrived = files.read(root, tail)
     new = arrivals.new_rows(arrived, history, root=root)
+    if len(new) < arrived.num_rows:
+        conflicts = _conflicts(root, arrived, new, history)
+        if conflicts.num_rows:
+            on_conflicts(conflicts)
     return _written(root, arrived, new), arrived.num_rows - len(new)
+
+
+def _conflicts(root: Path, arrived: pa.Table, new: NDArray[np.int64], history: Sequence[files.LakeFile]) -> pa.Table:
+    """Return the events among those that are not new which differ from what they repeat."""
+    dropped = arrived.take(pa.array(np.delete(np.arange(arrived.num_rows), new)))
+    columns = ["event_id", *IDENTITY]
+    stored = [lookup(root, dropped["event_id"], history), arrived.select(columns).take(pa.array(new))]
+    verdicts = differences(dropped, pa.concat_tables(stored, promote_options="permissive"))
+    return Verdicts(verdicts, None, 0).repeats(dropped).conflicts
 
 
 def _written(root: Path, events: pa.Table, rows: NDArray[np.int64] | None = None) -> list[files.Action]:
