@@ -116,6 +116,15 @@ def test_an_event_older_than_the_horizon_is_late_and_left_to_history(opening):
     assert (source(live).late, seconds(live)) == (1, {1000: 1, 400: 1})
 
 
+def test_a_repeat_whose_id_was_forgotten_is_late_also_when_the_horizon_has_become_longer(opening):
+    live = opening(Policy(horizon=600))
+    put(live, {"ann": "view:0"})
+    put(live, {"bob": "view:1000"})
+    longer = opening(Policy(horizon=3600))
+    put(longer, {"ann": "view:0"}, source="events-1")
+    assert (source(longer, "events-1").late, seconds(longer)) == (1, {0: 1, 1000: 1})
+
+
 def test_the_slowest_source_holds_the_watermark_back_until_it_is_idle(opening):
     live = opening(Policy(idle=30))
     put(live, {"ann": "view:100"}, source="fast", now=NOW)

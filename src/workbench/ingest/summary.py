@@ -96,8 +96,8 @@ class Summary:
                 "has the id of another event, but differs" if conflicts == 1 else "have ids of other events, but differ"
             )
             said.append(
-                f"{_counted(conflicts, 'event')} {have} in type, user or time (conflicting_id {conflicts:,}); the first "
-                "stays: see `workbench rejects list --reason conflicting_id`."
+                f"{_counted(conflicts, 'event')} {have} in type, user or time (conflicting_id {conflicts:,}); the "
+                "first stays: see `workbench rejects list --reason conflicting_id`."
             )
         if self.skipped:
             said.append(
