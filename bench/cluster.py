@@ -218,7 +218,7 @@ def main(arguments: list[str]) -> int:
     house, missed = FOLDER / "house", 0
     if not given.keep:
         shutil.rmtree(house, ignore_errors=True)
-    bench = wb.open(f"chdb://{house.absolute()}")
+    bench = wb.open(f"chdb://{house.absolute()}", create=True)
     if not given.keep:
         missed |= load(bench.store, given.times) < LEAST_ROWS
         bench.store.maintain(full=True)

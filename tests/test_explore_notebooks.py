@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationW
 def lake(tmp_path_factory):
     folder = tmp_path_factory.mktemp("community")
     write(folder / "events.parquet", users=120, days=60)
-    bench = wb.open(folder / "lake")
+    bench = wb.open(folder / "lake", create=True)
     ingest(bench.store, folder / "events.parquet")
     return folder / "lake"
 

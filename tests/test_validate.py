@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.events import FIELDS, MAX_MESSAGE, Event, convert, to_table
+from workbench.times import PER_SECOND
 from workbench.validate import CHECKED, Fault, validate
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -56,11 +57,12 @@ def test_properties_must_be_an_object_of_bounded_size():
 
 @pytest.mark.parametrize(("unit", "ticks"), [("s", 10**18), ("ms", 9 * 10**18), ("us", 2**62), ("ns", 2**62)])
 def test_times_of_every_unit_are_checked_before_they_could_overflow(unit, ticks):
-    instants = pa.array([ticks, -1, 0, None], pa.int64()).cast(pa.timestamp(unit))
+    since = 946_684_800 * PER_SECOND[unit]
+    instants = pa.array([ticks, since - 1, since, None], pa.int64()).cast(pa.timestamp(unit))
     columns = table(*[WHOLE] * 4).drop_columns("occurred_at").append_column("occurred_at", instants)
     events, faults = validate(columns, now=NOW)
     assert [fault[:2] for fault in faults] == [(0, "bad_time"), (1, "bad_time"), (3, "missing_field")]
-    assert events["occurred_at"].to_pylist() == [datetime(1970, 1, 1, tzinfo=UTC)]
+    assert events["occurred_at"].to_pylist() == [datetime(2000, 1, 1, tzinfo=UTC)]
 
 
 def test_dictionaries_and_all_kinds_of_text_are_read():

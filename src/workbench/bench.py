@@ -156,7 +156,8 @@ class Bench(ModelQuestions):
 
         place = self.place
         source = path if str(path) == "-" else config.resolved(path)
-        summary = ingest(place, source, mapping=mapping, format=format, progress=tqdm)
+        rules = self.settings.time_rules
+        summary = ingest(place, source, mapping=mapping, format=format, progress=tqdm, rules=rules)
         self.refresh()
         return summary
 
@@ -349,7 +350,7 @@ def open_(
     store: str | Path | None = None,
     *,
     version: int | None = None,
-    create: bool = True,
+    create: bool = False,
     settings: Settings | None = None,
 ) -> Bench:
     """Open a lake, or a database.
@@ -361,7 +362,7 @@ def open_(
         settings: Instead of those of `workbench.yaml` and the environment.
 
     Raises:
-        StoreNotFound: There is none, and `create` is false.
+        StoreNotFound: There is none, and `create` is false; the message says how to make one.
         StoreError: The folder holds something else, or a lake of a newer Workbench; or no database answers.
         InvalidArgument: There is no such version.
     """
@@ -372,6 +373,8 @@ def open_(
 
 def from_frame(frame: Any, *, user: str, event: str, time: str, settings: Settings | None = None) -> Bench:  # noqa: ANN401
     """Ask a pandas, Arrow or Polars frame: one row, one event. Nothing is written.
+
+    Rows that `ingest` would reject by their time or value are left out, and a warning is logged that says how many.
 
     Args:
         frame: The events.
@@ -384,4 +387,4 @@ def from_frame(frame: Any, *, user: str, event: str, time: str, settings: Settin
         InvalidArgument: A column is missing, empty, or not what it should be.
     """
     settings = settings or config.load()
-    return Bench(store_of_frame(frame, user=user, event=event, time=time, tz=settings.timezone), settings)
+    return Bench(store_of_frame(frame, user=user, event=event, time=time, rules=settings.time_rules), settings)

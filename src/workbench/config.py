@@ -11,6 +11,7 @@ import re
 import shlex
 import stat
 from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import unquote
@@ -19,8 +20,10 @@ from zoneinfo import ZoneInfo, available_timezones
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from workbench.errors import InvalidSettings
+from workbench.times import EPOCH, EVENTS_SINCE, TimeRules, localized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,7 +180,12 @@ class Settings(BaseSettings):
     )
     reports: Path = Field(Path("reports"), description="Folder of rendered reports.")
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        "UTC", description="Time zone of naive dates, and of the days and weeks that people are counted by."
+        "UTC", description="Time zone of times and dates that name none, and of the days and weeks of every number."
+    )
+    events_since: date = Field(
+        EVENTS_SINCE.date(),
+        ge=EPOCH.date(),
+        description="First day of events: an earlier one is a fault of a clock, and rejected as `bad_time`.",
     )
     retention_days: int = Field(
         default=365, ge=1, description="Age at which events expire: `workbench lake expire` drops them."
@@ -257,6 +265,12 @@ class Settings(BaseSettings):
         """The project's time zone."""
         return ZoneInfo(self.timezone)
 
+    @property
+    def time_rules(self) -> TimeRules:
+        """How the times of events are read, and the first that is allowed."""
+        midnight = datetime.combine(self.events_since, datetime.min.time())
+        return TimeRules(self.timezone, localized(midnight, self.timezone)[0])
+
 
 def load(path: Path | None = None) -> Settings:
     """Read the settings.
@@ -277,6 +291,9 @@ def load(path: Path | None = None) -> Settings:
         return Settings(**{str(name): value for name, value in values.items()})
     except ValidationError as error:
         raise InvalidSettings(f"settings ({file}, WORKBENCH_* variables): {_explained(error)}") from error
+    except (SettingsError, RecursionError) as error:
+        deep = " (nested too deeply)" if isinstance(error, RecursionError) else ""
+        raise InvalidSettings(f"settings (WORKBENCH_* variables): a value is not the JSON it must be{deep}") from error
 
 
 def read_yaml(file: Path, *, otherwise: str = "") -> object:
@@ -286,9 +303,29 @@ def read_yaml(file: Path, *, otherwise: str = "") -> object:
         InvalidSettings: It cannot be read, or is no YAML.
     """
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8") if file.is_file() else otherwise)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        value = yaml.safe_load(file.read_text(encoding="utf-8") if file.is_file() else otherwise)
+        check_text(value)
+        return value
+    except (yaml.YAMLError, UnicodeError, OSError, ValueError) as error:
         raise InvalidSettings(f"cannot read {file}: {error}") from error
+    except RecursionError as error:
+        raise InvalidSettings(f"cannot read {file}: its values are nested too deeply") from error
+
+
+def check_text(value: object) -> None:
+    """Refuse YAML whose escapes make half of a character, which nothing can write down.
+
+    Raises:
+        UnicodeEncodeError: A text in it holds a lone surrogate.
+    """
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, dict):
+        for member in (*value, *value.values()):
+            check_text(member)
+    elif isinstance(value, list):
+        for member in value:
+            check_text(member)
 
 
 def changed(settings: KafkaSettings, given: dict[str, str]) -> KafkaSettings:

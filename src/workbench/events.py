@@ -10,12 +10,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations of `Event`
 from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 import pyarrow as pa
+
+from workbench import times
+from workbench.times import DEFAULT_RULES, TimeRules
 
 SCHEMA_VERSION: Final = 1
 MAX_NAME: Final = 256
@@ -27,9 +30,13 @@ MAX_MESSAGE: Final = 1_048_576
 MAX_NESTING: Final = 500
 """Objects and lists inside each other that a message may have: how many a decoder bears depends on the Python."""
 
-EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-CLOCK_SKEW: Final = timedelta(days=1)
-"""How far ahead of the ingesting clock an event may lie before it is rejected as `bad_time`."""
+MAX_VALUE: Final = 1e12
+"""From here on, up or down, a `value` is a fault of the sender: one such row spoils every mean and every model."""
+
+MISSING_VALUES: Final = frozenset({"", "nan", "null", "none", "na", "n/a", "<na>", "\\n"})
+"""Texts, in small letters, by which databases and libraries write that there is no `value`."""
+
+EARLIEST: Final = times.EPOCH
 
 Reason = Literal[
     "too_large",  # longer than MAX_MESSAGE bytes
@@ -38,7 +45,8 @@ Reason = Literal[
     "bad_row",  # a row of a table that does not fit its header
     "missing_field",  # a required field is absent, null or empty
     "wrong_type",  # a field holds another type, or a name is longer than MAX_NAME
-    "bad_time",  # no timestamp, before 1970, or more than a day in the future
+    "bad_time",  # no timestamp, before `events_since`, or more than a day in the future
+    "bad_value",  # infinite, or 1e12 or more, up or down
     "newer_schema",  # schema_version is above the one this version knows
     "conflicting_id",  # the store has its event_id with another event_type, user_id or occurred_at
 ]
@@ -107,13 +115,14 @@ EVENT_TABLE: Final = pa.schema(
 """Events as columns, in the order of `Event`. `properties` is the JSON object as text."""
 
 
-def parse(message: bytes, *, now: datetime | None = None) -> Event | Reject:
+def parse(message: bytes, *, now: datetime | None = None, rules: TimeRules = DEFAULT_RULES) -> Event | Reject:
     """Read one message: an event, or why it is none. Never raises for anything that it holds.
 
     Args:
         message: One JSON object with the fields of `Event`, UTF-8. `timestamp` may stand for
-            `occurred_at`; a time without a zone is UTC; unknown fields become properties.
+            `occurred_at`; unknown fields become properties.
         now: The ingesting clock, to refuse events from the future.
+        rules: Zone of times that have none, and the first instant that is allowed.
 
     >>> parse(b'{"event_id": "1", "event_type": "view", "user_id": "ann", "timestamp": "2026-11-01T09:00:00Z"}').user_id
     'ann'
@@ -129,14 +138,14 @@ def parse(message: bytes, *, now: datetime | None = None) -> Event | Reject:
             message.decode()
         event = _DECODER.decode(message)
     except msgspec.ValidationError:
-        return _second_look(message, now)
+        return _second_look(message, now, rules)
     except UnicodeDecodeError as error:
         return Reject("bad_encoding", f"byte {error.start} is not UTF-8", message)
     except (msgspec.DecodeError, RecursionError) as error:
         return Reject("bad_json", str(error), message)
     if not bytes(event.properties).startswith(b"{"):
-        return _second_look(message, now)
-    return _checked(event, message, now)
+        return _second_look(message, now, rules)
+    return _checked(event, message, now, rules)
 
 
 def is_too_deep(text: bytes, *, limit: int = MAX_NESTING) -> bool:
@@ -154,14 +163,18 @@ def is_too_deep(text: bytes, *, limit: int = MAX_NESTING) -> bool:
     return deepest > limit
 
 
-def convert(fields: Mapping[str, Any], *, original: bytes, now: datetime | None = None) -> Event | Reject:
+def convert(
+    fields: Mapping[str, Any], *, original: bytes, now: datetime | None = None, rules: TimeRules = DEFAULT_RULES
+) -> Event | Reject:
     """Make an event of decoded fields: what `parse` does after decoding, for rows of any format.
 
     Args:
         fields: Values by the names of `Event`; `properties` as a mapping or as `msgspec.Raw`;
-            `occurred_at` as a `datetime` or ISO 8601 text. Absent, `None` and `""` are the same.
+            `occurred_at` as a `datetime` or as text that `times.read_time` reads. Absent, `None` and `""` are the same,
+            and so is a `value` of `MISSING_VALUES` or NaN.
         original: The bytes to keep if it is rejected.
         now: The ingesting clock.
+        rules: Zone of times that have none, and the first instant that is allowed.
     """
     if len(original) > MAX_MESSAGE:
         return Reject("too_large", f"{len(original):,} bytes, at most {MAX_MESSAGE:,} are read", original)
@@ -169,6 +182,8 @@ def convert(fields: Mapping[str, Any], *, original: bytes, now: datetime | None 
     for alias, name in ALIASES.items():
         if alias in named and name not in named:
             named[name] = named.pop(alias)
+    if "value" in named and is_missing_value(named["value"]):
+        del named["value"]
     if not named.keys() >= _REQUIRED:
         missing = next(name for name in REQUIRED if name not in named)
         return Reject("missing_field", f"no {missing}", original)
@@ -183,8 +198,25 @@ def convert(fields: Mapping[str, Any], *, original: bytes, now: datetime | None 
     try:
         event = msgspec.convert(named, Event)
     except _BAD_VALUE:
-        return _explained(named, original)
-    return _checked(event, original, now)
+        time = times.read_time(text) if isinstance(text := named["occurred_at"], str) else None
+        if time is None:
+            return _explained(named, original, now, rules)
+        try:
+            event = msgspec.convert({**named, "occurred_at": time}, Event)
+        except _BAD_VALUE:
+            return _explained({**named, "occurred_at": time}, original, now, rules)
+    return _checked(event, original, now, rules)
+
+
+def is_missing_value(value: object) -> bool:
+    r"""Tell whether what stands for `value` means that there is none.
+
+    >>> [is_missing_value(value) for value in ("NaN", r"\N", " ", float("nan"), "0", 0)]
+    [True, True, True, True, False, False]
+    """
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING_VALUES
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _joined(properties: Mapping[str, Any] | msgspec.Raw | None, strays: dict[str, Any]) -> msgspec.Raw:
@@ -200,32 +232,39 @@ def _joined(properties: Mapping[str, Any] | msgspec.Raw | None, strays: dict[str
     return msgspec.Raw(msgspec.json.encode({**strays, **members} if strays else members))
 
 
-def _explained(named: dict[str, Any], original: bytes) -> Reject:
+def _explained(named: dict[str, Any], original: bytes, now: datetime | None, rules: TimeRules) -> Reject:
     """Find the first fault in the order of the fields, so that the reason does not depend on theirs."""
     try:
         msgspec.convert({name: named[name] for name in FIELDS if name in named}, Event)
     except _BAD_VALUE as error:
         detail = str(error)
-    return Reject("bad_time" if detail.endswith("$.occurred_at`") else "wrong_type", detail, original)
+    if not detail.endswith("$.occurred_at`"):
+        return Reject("wrong_type", detail, original)
+    given = named["occurred_at"]
+    detail = f"occurred_at {str(given)[:_SHOWN]!r} is no time in ISO 8601{rules.unit_hint(given, now)}"
+    return Reject("bad_time", detail, original)
 
 
-def _checked(event: Event, original: bytes, now: datetime | None) -> Event | Reject:
+def _checked(event: Event, original: bytes, now: datetime | None, rules: TimeRules) -> Event | Reject:
     """Apply the rules that a type cannot say."""
-    if event.value is not None and not math.isfinite(event.value):
-        return Reject("wrong_type", f"value is {event.value}", original)
+    if event.value is not None and not -MAX_VALUE < event.value < MAX_VALUE:
+        return Reject("bad_value", f"value is {event.value:g}, it must be between -1e12 and 1e12", original)
     if event.schema_version > SCHEMA_VERSION:
         detail = f"schema_version {event.schema_version}, at most {SCHEMA_VERSION} is known"
         return Reject("newer_schema", detail, original)
     occurred_at = event.occurred_at
+    naive = None
     if occurred_at.tzinfo is None:
-        occurred_at = occurred_at.replace(tzinfo=UTC)
+        occurred_at, naive = times.localized(occurred_at, rules.zone)
         event = msgspec.structs.replace(event, occurred_at=occurred_at)
-    if not EARLIEST <= occurred_at <= (now or datetime.now(UTC)) + CLOCK_SKEW:
-        return Reject("bad_time", f"occurred_at {occurred_at.isoformat()} is before 1970 or in the future", original)
+    if not rules.allows(occurred_at, now):
+        return Reject("bad_time", rules.refusal(occurred_at, now), original)
+    if naive is not None:
+        rules.naive.add(naive)
     return event
 
 
-def _second_look(message: bytes, now: datetime | None) -> Event | Reject:
+def _second_look(message: bytes, now: datetime | None, rules: TimeRules) -> Event | Reject:
     """Decode without the schema: for an alias, a stray field, or a fault that deserves a good explanation."""
     try:
         members = _MEMBERS.decode(message)
@@ -240,12 +279,13 @@ def _second_look(message: bytes, now: datetime | None) -> Event | Reject:
             fields[name] = msgspec.json.decode(value)
         except (msgspec.MsgspecError, RecursionError) as error:
             return Reject("wrong_type", f"{name}: {error}", message)
-    return convert(fields, original=message, now=now)
+    return convert(fields, original=message, now=now, rules=rules)
 
 
 _FIELDS: Final = frozenset(FIELDS)
 _NOTHING: Final = (b"null", b'""')
 _REQUIRED: Final = frozenset(REQUIRED)
+_SHOWN: Final = 60
 _BAD_VALUE: Final = (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError)
 _DECODER: Final = msgspec.json.Decoder(Event)
 _NOT_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|[^"{}\[\]]+', re.DOTALL)

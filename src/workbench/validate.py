@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -10,21 +10,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workbench import times
 from workbench.events import (
-    CLOCK_SKEW,
     EARLIEST,
     EVENT_TABLE,
     FIELDS,
     MAX_MESSAGE,
     MAX_NAME,
     MAX_NESTING,
+    MAX_VALUE,
     REQUIRED,
     SCHEMA_VERSION,
     Reason,
     is_too_deep,
 )
+from workbench.times import CLOCK_SKEW, DEFAULT_RULES, TIME, Localized, TimeRules
+from workbench.times import mask as _mask
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     import numpy.typing as npt
 
     Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -39,11 +45,11 @@ class Fault(NamedTuple):
 
 
 class Check(NamedTuple):
-    """A rule: the rows that break it, and what to call that."""
+    """A rule: the rows that break it, and what to call that; the detail may depend on the row."""
 
     broken: Mask
     reason: Reason
-    detail: str
+    detail: str | Callable[[int], str]
 
 
 class Read(NamedTuple):
@@ -53,30 +59,30 @@ class Read(NamedTuple):
         values: Of the field's type; null where it was empty or could not be read.
         unfit: Where it could not be read.
         outside: Where it was read, and its value is not allowed.
+        local: Of times, what was read by the clocks of a zone.
     """
 
     values: pa.Array
     unfit: list[Check]
     outside: list[Check]
+    local: Localized | None = None
 
 
 CHECKED: Final = EVENT_TABLE.append(pa.field("row", pa.int64(), nullable=False))
 """What `validate` returns: events as columns, and where in the given table each stood."""
 
 _MAX_VERSION: Final = 2**31 - 1
-_TIME: Final = EVENT_TABLE.field("occurred_at").type
-_COMMON_TIME: Final = (
-    r"^(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z?$"
-)
+_SHOWN: Final = 60
 
 
-def validate(table: pa.Table, *, now: datetime) -> tuple[pa.Table, list[Fault]]:
+def validate(table: pa.Table, *, now: datetime, rules: TimeRules = DEFAULT_RULES) -> tuple[pa.Table, list[Fault]]:
     """Check every row of a table: `events.convert` for columns.
 
     Args:
         table: Columns by the names of `Event`, absent ones counting as empty; `properties` as JSON
-            text, `occurred_at` as a timestamp or ISO 8601 text. Other columns are ignored.
+            text, `occurred_at` as a timestamp or as text that `times.read_time` reads. Other columns are ignored.
         now: The ingesting clock.
+        rules: Zone of times that have none, and the first instant that is allowed.
 
     Returns:
         The rows that are events, as `CHECKED`, and the faults of those that are not, both in order.
@@ -84,7 +90,7 @@ def validate(table: pa.Table, *, now: datetime) -> tuple[pa.Table, list[Fault]]:
     given = {name: simple(table[name]) if name in table.column_names else pa.nulls(table.num_rows) for name in FIELDS}
     decoded = {name: _decoded(column, name) for name, column in given.items()}
     columns = {name: column for name, (column, _) in decoded.items()}
-    reads = {name: _read(name, column, now) for name, column in columns.items()}
+    reads = {name: _read(name, column, now, rules) for name, column in columns.items()}
     checks = [
         Check(_longer(columns["properties"], MAX_MESSAGE), "too_large", f"properties over {MAX_MESSAGE:,} bytes"),
         *(check for _, check in decoded.values()),
@@ -93,7 +99,9 @@ def validate(table: pa.Table, *, now: datetime) -> tuple[pa.Table, list[Fault]]:
         *(check for read in reads.values() for check in read.unfit),
         *(check for name in ("value", "schema_version", "occurred_at") for check in reads[name].outside),
     ]
-    return _sifted({name: read.values for name, read in reads.items()}, checks)
+    events, faults = _sifted({name: read.values for name, read in reads.items()}, checks)
+    _count_naive(reads["occurred_at"].local, events["row"].to_numpy(), rules)
+    return events, faults
 
 
 def _sifted(columns: dict[str, pa.Array], checks: list[Check]) -> tuple[pa.Table, list[Fault]]:
@@ -108,8 +116,18 @@ def _sifted(columns: dict[str, pa.Array], checks: list[Check]) -> tuple[pa.Table
     events = pa.table([*(columns[name] for name in EVENT_TABLE.names), pa.array(np.arange(rows))], names=CHECKED.names)
     if not good.all():
         events = events.filter(pa.array(good))
-    faults = [Fault(int(row), *checks[first[row]][1:]) for row in np.flatnonzero(~good)]
-    return events.cast(CHECKED), faults
+    return events.cast(CHECKED), [_fault(int(row), checks[first[row]]) for row in np.flatnonzero(~good)]
+
+
+def _fault(row: int, check: Check) -> Fault:
+    return Fault(row, check.reason, check.detail if isinstance(check.detail, str) else check.detail(row))
+
+
+def _count_naive(local: Localized | None, accepted: npt.NDArray[np.int64], rules: TimeRules) -> None:
+    """Count the accepted events whose time had no zone."""
+    if local is not None:
+        masks = (_mask(local.instants.is_valid()), local.skipped, local.repeated)
+        rules.naive.add(times.NaiveTimes(*(int(which[accepted].sum()) for which in masks)))
 
 
 def plain(column: pa.ChunkedArray) -> pa.Array:
@@ -142,9 +160,9 @@ def _decoded(column: pa.Array, name: str) -> tuple[pa.Array, Check]:
     return column, Check(broken, "bad_encoding", f"{name} is not UTF-8")
 
 
-def _read(name: str, column: pa.Array, now: datetime) -> Read:
+def _read(name: str, column: pa.Array, now: datetime, rules: TimeRules) -> Read:
     if name == "occurred_at":
-        return _times(column, now)
+        return _times(column, now, rules)
     if name == "value":
         return _value(column)
     if name == "schema_version":
@@ -172,8 +190,10 @@ def _value(column: pa.Array) -> Read:
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type)):
         return Read(pa.nulls(len(column), pa.float64()), [_unfit(column, "value", "a number")], [])
     values = column.cast(pa.float64(), safe=False)
-    infinite = _mask(pc.invert(pc.is_finite(values)))
-    return Read(values, [], [Check(infinite, "wrong_type", "value is not finite")])
+    values = pc.if_else(pc.fill_null(pc.is_nan(values), False), None, values)
+    beyond = _mask(pc.greater_equal(pc.abs(values), MAX_VALUE))
+    detail = "value is not between -1e12 and 1e12"
+    return Read(values, [], [Check(beyond, "bad_value", detail)])
 
 
 def _version(column: pa.Array) -> Read:
@@ -185,47 +205,45 @@ def _version(column: pa.Array) -> Read:
     return Read(values, [Check(_mask(wrong), "wrong_type", f"not between 1 and {_MAX_VERSION:,}")], [newer])
 
 
-def _times(column: pa.Array, now: datetime) -> Read:
-    """Read instants, and find those before 1970 or in the future."""
-    read = _read_times(column) if pa.types.is_string(column.type) else column
-    if not pa.types.is_timestamp(read.type):
-        read = pa.nulls(len(column), _TIME)
-    unread = _mask(pc.and_(column.is_valid(), read.is_null()))
-    ticks = _TICKS[read.type.unit]
-    number = read.cast(pa.int64())  # compared in the column's own unit, where nothing can overflow
-    latest = (now + CLOCK_SKEW - EARLIEST) // timedelta(microseconds=1) * ticks // 1_000_000
-    outside = pc.or_(pc.less(number, 0), pc.greater(number, latest))
-    inside = pc.if_else(pc.fill_null(outside, False), None, read)
-    values = inside.cast(pa.timestamp(read.type.unit)).cast(pa.timestamp("us"), safe=False).cast(_TIME)
-    beyond = Check(_mask(outside), "bad_time", "occurred_at is before 1970 or in the future")
-    return Read(values, [Check(unread, "bad_time", "occurred_at is no time in ISO 8601")], [beyond])
+def _times(column: pa.Array, now: datetime, rules: TimeRules) -> Read:
+    """Read instants, and find those before `events_since` or in the future."""
+    if pa.types.is_string(column.type):
+        naive, zoned = times.read_texts(column)
+    else:
+        naive, zoned = pa.nulls(len(column), pa.timestamp("us")), pa.nulls(len(column), TIME)
+        if pa.types.is_timestamp(column.type):
+            naive, zoned = (naive, column) if column.type.tz else (column, zoned)
+    unread = _mask(column.is_valid()) & ~_mask(naive.is_valid()) & ~_mask(zoned.is_valid())
+    (naive, odd_naive), (zoned, odd_zoned) = _within_reach(naive, now), _within_reach(zoned, now)
+    local = times.localize(naive, rules.zone)
+    values = pc.coalesce(local.instants, zoned.cast(TIME)) if local.instants.null_count else local.instants
+    latest = pa.scalar(now + CLOCK_SKEW, TIME)
+    outside = _mask(pc.or_(pc.less(values, pa.scalar(rules.since, TIME)), pc.greater(values, latest)))
+
+    def refusal(row: int) -> str:
+        instant = values[row].as_py()
+        if instant is None:
+            return f"occurred_at is before {rules.since:%Y-%m-%d} or in the future"
+        return rules.refusal(instant, now)
+
+    def unreadable(row: int) -> str:
+        given = str(column[row].as_py())
+        return f"occurred_at {given[:_SHOWN]!r} is no time in ISO 8601{rules.unit_hint(given, now)}"
+
+    beyond = Check(odd_naive | odd_zoned | outside, "bad_time", refusal)
+    return Read(pc.if_else(pa.array(outside), None, values), [Check(unread, "bad_time", unreadable)], [beyond], local)
 
 
-_TICKS: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-
-
-def _read_times(column: pa.Array) -> pa.Array:
-    """Read ISO 8601 text: what is in a common form by column, the rest one by one."""
-    common = _mask(pc.match_substring_regex(column, _COMMON_TIME))
-    naive = pc.utf8_rtrim(pc.if_else(pa.array(common), column, None), characters="Z")
-    try:
-        times = naive.cast(pa.timestamp("us")).cast(_TIME)
-    except pa.ArrowInvalid:  # a 31st of February somewhere
-        common[:] = False
-        times = pa.nulls(len(column), _TIME)
-    rare = ~common & _mask(column.is_valid())
-    if not rare.any():
-        return times
-    read = pa.array([_read_time(text) for text in column.filter(pa.array(rare)).to_pylist()], _TIME)
-    return pc.replace_with_mask(times, pa.array(rare), read)
-
-
-def _read_time(text: str) -> datetime | None:
-    try:
-        time = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+def _within_reach(column: pa.Array, now: datetime) -> tuple[pa.Array, Mask]:
+    """Null what is before 1970 or far ahead, in the column's own unit, where nothing can overflow yet."""
+    number = column.cast(pa.int64())
+    latest = (now + 3 * CLOCK_SKEW - EARLIEST) // timedelta(microseconds=1) * times.PER_SECOND[column.type.unit]
+    day = CLOCK_SKEW // timedelta(seconds=1) * times.PER_SECOND[column.type.unit]  # a local day may begin in 1969
+    odd = _mask(pc.or_(pc.less(number, -day), pc.greater(number, latest // 1_000_000)))
+    if odd.any():
+        column = pc.if_else(pa.array(odd), None, column)
+    zone = column.type.tz
+    return column.cast(pa.timestamp("us", zone), safe=False), odd
 
 
 def _texts(column: pa.Array, name: str) -> tuple[pa.Array, list[Check]]:
@@ -242,11 +260,6 @@ def _longer(column: pa.Array, limit: int) -> Mask:
     if not pa.types.is_string(column.type):
         return np.zeros(len(column), dtype=bool)
     return _mask(pc.greater(pc.binary_length(column), limit))
-
-
-def _mask(array: pa.Array) -> Mask:
-    """Turn a boolean array into NumPy; null is false."""
-    return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -39,6 +39,6 @@ def small(folder):
 def community(folder, *, users, days, settings=None):
     """Simulate a community into a lake, and open it."""
     write(folder / "events.parquet", users=users, days=days)
-    bench = wb.open(folder / "lake", settings=settings)
+    bench = wb.open(folder / "lake", create=True, settings=settings)
     ingest(bench.store, folder / "events.parquet")
     return bench.refresh()

@@ -46,7 +46,7 @@ class Stream:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
-    lake = wb.open(tmp_path_factory.mktemp("live") / "lake").store
+    lake = wb.open(tmp_path_factory.mktemp("live") / "lake", create=True).store
     now = datetime.now(UTC)
     events = events_of({"ann": "message_sent:0 view:1500"}, start=now - timedelta(days=2))
     rows = stored(events).drop_columns(["ingested_at", "source", "user_key"])

@@ -250,7 +250,7 @@ def test_people_are_chosen_by_widgets_and_asked_about_alone(bench):
 
 
 def test_a_segment_is_kept_by_a_name_and_asked_about_by_it(tmp_path):
-    bench = workbench.open(tmp_path / "lake")
+    bench = workbench.open(tmp_path / "lake", create=True)
     table = to_table(events_of(PEOPLE))
     table = table.append_column("position", pa.array(range(len(table)), pa.int64()))
     bench.store.append(table, source="one", start=0, end=len(table), ingested_at=datetime(2026, 1, 20, tzinfo=UTC))

@@ -18,7 +18,7 @@ NOW = datetime.now(UTC)
 def bench(tmp_path, monkeypatch):
     (tmp_path / "workbench.yaml").touch()
     monkeypatch.chdir(tmp_path)
-    return open_(tmp_path / "lake")
+    return open_(tmp_path / "lake", create=True)
 
 
 def tiles(bench):

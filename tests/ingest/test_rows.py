@@ -9,7 +9,7 @@ import pytest
 from workbench.events import Event
 from workbench.ingest import mappings
 from workbench.ingest.mappings import Mapping
-from workbench.ingest.rows import dig, instant, number, reader
+from workbench.ingest.rows import dig, instant, number, reader, unique_id
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FIELDS = {"event_id": "id", "event_type": "what", "user_id": "who", "occurred_at": "when"}
@@ -63,7 +63,7 @@ def mapped(row, **keys):
 @pytest.mark.parametrize(
     ("name", "row", "expected"),
     [
-        ("mixpanel", MIXPANEL, ("m1", "ann", "web", None, None)),
+        ("mixpanel", MIXPANEL, (unique_id(["Signed Up", "ann", 1602611311, "m1"]), "ann", "web", None, None)),
         ("amplitude", AMPLITUDE, ("a1", "d7", "iOS", "1602611300000", 9.5)),
         ("posthog", POSTHOG, ("p1", "ann", "web", "s1", None)),
         ("segment", SEGMENT, ("s1", "ann", "ios", None, 9.5)),
@@ -163,11 +163,4 @@ def test_what_is_no_time_is_left_for_the_schema_to_refuse(value):
 
 
 def test_text_is_a_number_only_if_it_is_one():
-    assert [number(text) for text in ("3.5", "-1e3", "1_000", " 1", "nan", "٣")] == [
-        3.5,
-        -1000.0,
-        "1_000",
-        " 1",
-        "nan",
-        "٣",
-    ]
+    assert [number(text) for text in ("3.5", "-1e3", "1_000", " 1", "٣")] == [3.5, -1000.0, "1_000", 1.0, "٣"]

@@ -112,7 +112,7 @@ def test_a_bench_of_a_segment_asks_every_question_of_its_people_alone():
 
 
 def test_a_segment_is_saved_by_name_and_found_by_everybody(tmp_path):
-    bench = open_(tmp_path / "lake", settings=Settings())
+    bench = open_(tmp_path / "lake", create=True, settings=Settings())
     bench.save_segment("Power users", segment("raid", at_least=3))
     bench.save_segment("Power users", segment("raid", at_least=5))
     assert open_(tmp_path / "lake", settings=Settings()).segments() == {"Power users": segment("raid", at_least=5)}

@@ -8,6 +8,7 @@ import pytest
 
 from workbench.errors import InvalidArgument
 from workbench.store.frame import store_of_frame
+from workbench.times import TimeRules
 
 FRAME = pd.DataFrame(
     {
@@ -45,7 +46,7 @@ def test_times_without_a_zone_are_in_the_projects(kind):
     }
     frame = FRAME.assign(ts=times[kind])
     expected = [datetime(2026, 1, 1, 9, tzinfo=UTC), datetime(2026, 7, 1, 8, tzinfo=UTC)]
-    assert [row["occurred_at"] for row in rows(frame, tz="Europe/Berlin")] == expected
+    assert [row["occurred_at"] for row in rows(frame, rules=TimeRules("Europe/Berlin"))] == expected
 
 
 def test_an_arrow_table_is_a_frame_too():

@@ -84,10 +84,14 @@ def ingest(
     """Add the events of an export to the lake: each once, however often this is repeated or interrupted."""
     from tqdm import tqdm  # noqa: PLC0415
 
+    from workbench.ingest import sources  # noqa: PLC0415
     from workbench.ingest.files import ingest as ingest_  # noqa: PLC0415
 
     bar = partial(tqdm, disable=None)  # none where the output is not a terminal
-    summary = ingest_(open_place(store, create=True), path, mapping=mapping, format=format, progress=bar)
+    rules = config.load().time_rules
+    sources.find(path, format=format)  # a name that is mistyped makes no lake
+    place = open_place(store, create=True)
+    summary = ingest_(place, path, mapping=mapping, format=format, progress=bar, rules=rules)
     typer.echo(summary.reading())
 
 
@@ -131,7 +135,8 @@ def replay_rejects(
     """Try messages that were set aside again; what is an event now goes into the lake, once."""
     from workbench.ingest import rejects as room  # noqa: PLC0415
 
-    typer.echo(room.replay(open_place(store), reason=reason, mapping=mapping).reading())
+    rules = config.load().time_rules
+    typer.echo(room.replay(open_place(store), reason=reason, mapping=mapping, rules=rules).reading())
 
 
 @lake.command("compact", epilog="Example: workbench lake compact --full")

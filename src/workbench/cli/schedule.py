@@ -44,7 +44,7 @@ def daemon(
 
     settings, jobs = config.load(), load(file)
     where = store or settings.store
-    place = open_place(store, create=True)
+    place = open_place(store)
     place.close()
     running = Daemon(
         jobs, place.control, settings, logs=config.resolved(settings.products) / "logs",
@@ -67,7 +67,7 @@ def list_jobs(*, file: FileOption = None, store: StoreOption = None) -> None:
     """List the jobs: what each runs, when it is due next, and how its last run went."""
     from workbench.store import job_runs  # noqa: PLC0415
 
-    jobs, control, now = _load(file), open_place(store, create=True).control, datetime.now(UTC)
+    jobs, control, now = _load(file), open_place(store).control, datetime.now(UTC)
     rows = []
     for job in jobs.jobs:
         last = next(iter(job_runs.list_(control, limit=1, job=job.name)), None)

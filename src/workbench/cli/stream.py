@@ -65,6 +65,7 @@ def stream(
             numbers,
             limits=Limits(seconds=seconds, revoke_seconds=min(5.0, settings.session_seconds / 3)),
             progress=_Line(),
+            rules=config.load().time_rules,
         )
         outlet = functools.partial(queues.open_outlet, settings, settings.metrics)
         stack.enter_context(announce.announcing(told, outlet, place.path / "announced.json"))

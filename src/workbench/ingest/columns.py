@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from workbench.events import EVENT_TABLE, LABELS
 from workbench.ingest.mappings import REST, SPREAD, Mapping
-from workbench.ingest.rows import NO_ID, unfed
+from workbench.ingest.rows import NO_ID, spread_columns, unfed
+from workbench.times import EXCEL_DAYS
 from workbench.validate import is_text, plain, simple
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _NAMES: Final = ("event_id", "event_type", "user_id", *LABELS)
 
 def fits(mapping: Mapping, table: pa.Table) -> bool:
     """Whether a mapping does no more to a table than rename columns, choose among them and gather the rest."""
+    if mapping.unique or mapping.missing or any(spread_columns(path, table.column_names) for path in mapping.kept):
+        return False
     types = dict(zip(table.schema.names, map(_simple_type, table.schema.types), strict=True))
     fed = {field: [path for path in mapping.paths(field) if path in types] for field in mapping.fields}
     for field, columns in fed.items():
@@ -36,6 +39,10 @@ def fits(mapping: Mapping, table: pa.Table) -> bool:
         kinds = {types[column] for column in columns}
         if len(kinds) > 1 or not all(_is_plain(kind, field, mapping) for kind in kinds):
             return False
+    if any(_has_spreadsheet_days(table[column]) for column in fed["occurred_at"]):
+        return False
+    if any(_are_pairs(types[name]) for name in _others(mapping, table)):
+        return False
     whole = [path.removesuffix(SPREAD) for path in mapping.kept if path != REST]
     given = [path for path in whole if path.partition(".")[0] in types]
     if not given:
@@ -89,6 +96,21 @@ def _is_valid(column: pa.ChunkedArray) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
+
+
+def _has_spreadsheet_days(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_integer(column.type):
+        return False
+    first, last = EXCEL_DAYS
+    within = pc.and_(pc.greater_equal(column, first), pc.less_equal(column, last))
+    return bool(pc.any(within, min_count=0).as_py())
+
+
+def _are_pairs(kind: pa.DataType) -> bool:
+    """Whether a type is a list of keys with values, as GA4 exports parameters."""
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_struct(kind.value_type):
+        return False
+    return {field.name for field in kind.value_type} == {"key", "value"}
 
 
 def _is_plain(kind: pa.DataType, field: str, mapping: Mapping) -> bool:

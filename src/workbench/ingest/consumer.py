@@ -22,6 +22,7 @@ from workbench.ingest.status import Limits, Status
 from workbench.ingest.upkeep import Upkeep
 from workbench.ingest.writer import LONGEST_WAIT, Batch, Stopped, Writer
 from workbench.store.base import SOURCE_START
+from workbench.times import DEFAULT_RULES, TimeRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -48,6 +49,7 @@ class Consumer:
         failpoints: Failpoints | None = None,
         progress: Callable[[Status], object] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rules: TimeRules = DEFAULT_RULES,
     ) -> None:
         """Take what to read and where to.
 
@@ -59,13 +61,14 @@ class Consumer:
             failpoints: For tests.
             progress: Called about every second.
             now: The ingesting clock.
+            rules: Zone of times that have none, and the first instant that is allowed.
         """
         self.limits = limits or Limits()
         self._open, self._progress, self._now = open_source, progress, now
         self._failpoints = failpoints or Failpoints()
         self._stopping = threading.Event()
         self._lock = threading.RLock()  # revocations come from a thread of the client
-        self._writer = Writer(store, live, failpoints=self._failpoints, stopping=self._stopping, now=now)
+        self._writer = Writer(store, live, failpoints=self._failpoints, stopping=self._stopping, now=now, rules=rules)
         self._upkeep = Upkeep(store, rows=self.limits.maintain_rows, batches=self.limits.maintain_batches)
         self._source: Source | None = None
         self._next: dict[str, int] = {}

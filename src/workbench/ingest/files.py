@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 import pyarrow as pa
 
 from workbench.errors import SourceError, StoreFull
-from workbench.ingest import ledger, mappings
+from workbench.ingest import documents, ledger, mappings
 from workbench.ingest.batches import Batch, BatchReader, Rejected, conflicting, joined
 from workbench.ingest.ledger import Entry
+from workbench.ingest.lines import Broken
 from workbench.ingest.originals import Originals
 from workbench.ingest.patience import Patient
 from workbench.ingest.sources import Source, find
 from workbench.ingest.summary import KnownFile, Summary
 from workbench.store.base import SOURCE_START, Store
+from workbench.times import DEFAULT_RULES, NaiveTimes, TimeRules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +40,10 @@ COMMIT_BYTES: Final = 96 << 20
 MAINTAIN_EVERY: Final = 1_000_000
 """Events after which the store sorts what has arrived, so that it stays quick to ask while a big file comes in."""
 
+_SINGLE_KEY: Final = (
+    "This store began with {name!r} when its key was a single field, and keeps to it, so that nothing counts twice. "
+    "Events that share that field and differ are told apart in a new store."
+)
 _SAMPLE: Final = 100
 _NAMED: Final = 5
 
@@ -77,6 +83,7 @@ class _Tally:
     duplicates: int = 0
     files: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    naive: NaiveTimes = field(default_factory=NaiveTimes)
     skipped: list[str] = field(default_factory=list)
     mostly_known: list[KnownFile] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
@@ -90,6 +97,7 @@ def ingest(
     format: str | None = None,
     progress: Progress | None = None,
     now: datetime | None = None,
+    rules: TimeRules = DEFAULT_RULES,
 ) -> Summary:
     """Add the events of an export to a store.
 
@@ -100,6 +108,7 @@ def ingest(
         format: `jsonl`, `csv` or `parquet`, where the name of a file does not say it.
         progress: Makes a progress bar (`tqdm`); none is shown without.
         now: The ingesting clock; the present when not given.
+        rules: Zone of times that have none, where the mapping names none, and the first instant that is allowed.
 
     Raises:
         SourceError: A file is missing, damaged, empty or of another format, or no row of it is an
@@ -108,14 +117,16 @@ def ingest(
         StoreFull: The disk is full; everything up to the last batch is in.
         StoreAway: The database did not answer for a quarter of an hour; everything up to the last batch is in.
     """
-    chosen = mappings.load(mapping)
+    loaded = mappings.load(mapping)
+    chosen = ledger.known_key(store.control, loaded)
+    rules = rules.fresh(chosen.timezone)
     sources = find(path, format=format)
     started, tally = time.perf_counter(), _Tally()
     bar = progress(total=_total(sources), unit="B", unit_scale=True, desc="ingest") if progress else None
     patient = Patient(store, tell=bar.set_postfix_str) if bar is not None else Patient(store)
     try:
         patient.maintain()  # what an interrupted ingest left is not counted as repeated in this one
-        failures = _each(sources, lambda source: _File(patient, source, chosen, tally, bar, now).ingest())
+        failures = _each(sources, lambda source: _File(patient, source, (chosen, rules), tally, bar, now).ingest())
     finally:
         if bar is not None:
             bar.close()
@@ -133,6 +144,9 @@ def ingest(
         seconds=time.perf_counter() - started,
         skipped=tuple(tally.skipped),
         mostly_known=tuple(tally.mostly_known),
+        naive=tally.naive,
+        zone=rules.zone,
+        notes=() if chosen.unique == loaded.unique else (_SINGLE_KEY.format(name=mapping),),
     )
 
 
@@ -164,9 +178,16 @@ class _File:
     """The ingest of one file."""
 
     def __init__(
-        self, store: Patient, source: Source, mapping: Mapping, tally: _Tally, bar: Bar | None, now: datetime | None
+        self,
+        store: Patient,
+        source: Source,
+        how: tuple[Mapping, TimeRules],
+        tally: _Tally,
+        bar: Bar | None,
+        now: datetime | None,
     ) -> None:
-        self.store, self.source, self.mapping, self.tally, self.bar = store, source, mapping, tally, bar
+        self.store, self.source, self.tally, self.bar = store, source, tally, bar
+        self.mapping, self._rules = how
         self._now = now
         self._shown = 0
         self._events = self._known = 0
@@ -203,11 +224,12 @@ class _File:
 
     def _read(self, entry: Entry, position: int) -> None:
         """Read on from a position; what stands before a fault of the file is committed before the fault is told."""
-        reader = BatchReader(self.mapping, format=self.source.format)
+        reader = BatchReader(self.mapping, format=self.source.format, rules=self._rules)
         self._originals = Originals(self.source, reader)
         waiting: list[Batch] = []
         try:
             for chunk, done in self.source.chunks(start=position, whole=self.mapping.hashes):
+                reader.learn(chunk)
                 if chunk.end > position or self.mapping.hashes:
                     self._originals.keep(chunk)
                     batch = self._batch(reader, chunk)
@@ -256,6 +278,7 @@ class _File:
         tally.read += batch.rows
         tally.events += batch.events.num_rows - len(conflicts)
         tally.duplicates += repeated - len(conflicts)
+        tally.naive.add(batch.naive)
         tally.rejected.update(row.reject.reason for row in [*batch.rejected, *conflicts])
         self._events, self._known = self._events + batch.events.num_rows, self._known + known
         tally.waiting += batch.events.num_rows
@@ -273,6 +296,9 @@ class _File:
 
     def _refuse_misfit(self, entry: Entry, chunk: Chunk, batch: Batch) -> None:
         """Stop at a beginning without a single event. Its rejects are kept, unless just the mapping is wrong."""
+        head = self._head(chunk)
+        if documents.is_document(head):
+            raise SourceError(f"{entry.name} is not one object a line. {documents.advice(head)} (nothing was kept)")
         if batch.events.num_rows or not batch.rejected:
             return
         first = batch.rejected[0]
@@ -281,10 +307,18 @@ class _File:
         fitting = _fitting(chunk, self.source.format, self.now())
         if fitting:
             raise SourceError(f"{fault}. The mapping {fitting[0]!r} would fit: say so (nothing was kept)")
-        if first.reject.original.startswith(b"["):
-            raise SourceError(f"{fault}. It looks like one JSON array; write one object a line: jq -c '.[]'")
+        if batch.rows == 1 and (advice := documents.advice(head)):
+            raise SourceError(f"{fault}. {advice} (nothing was kept)")
         ledger.set_aside(self.store.control, entry, batch.rejected, now=self.now())
         raise SourceError(f"{fault}. Is {entry.mapping!r} the right mapping? These rows were set aside")
+
+    def _head(self, chunk: Chunk) -> bytes:
+        """Return the beginning of a file of JSON."""
+        if self.source.format != "jsonl" or isinstance(chunk.rows, pa.Table):
+            return b""
+        rows = chunk.rows[: documents.LINES]
+        lines = (row.reject.original if isinstance(row, Broken) else row for row in rows if type(row) is not dict)
+        return b"\n".join(lines)[: documents.BYTES]
 
     def _show(self, done: int) -> None:
         if self.bar is not None:  # a bar without a total has no truth value

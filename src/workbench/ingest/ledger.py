@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from workbench.ingest.base import Gap
     from workbench.ingest.batches import Rejected
+    from workbench.ingest.mappings import Mapping as Rules
 
 _FILE: Final = re.compile(r"(?P<format>jsonl|csv|parquet)-(?P<content>stdin[0-9a-f]{32}|[0-9a-f]{32})-[0-9a-f]{8}")
 """The source that a file is; a partition of a queue is `<topic>-<number>`."""
@@ -52,6 +53,19 @@ def is_complete(path: Path, source: str, *, position: int) -> bool:
     with control.connect(path) as connection:
         row = connection.execute("SELECT finished_at, position FROM ingests WHERE source = ?", (source,)).fetchone()
     return row is not None and row["finished_at"] is not None and row["position"] == position
+
+
+def known_key(path: Path, mapping: Rules) -> Rules:
+    """Return the mapping by whose key a store knows its events: one that was begun by a single field goes on so.
+
+    The ids of a key of several fields are others; events that are there would come in a second time.
+    """
+    single = mapping.single_key
+    if single is None:
+        return mapping
+    with control.connect(path) as connection:
+        query = "SELECT 1 FROM ingests WHERE substr(source, -9) = ? LIMIT 1"
+        return mapping if connection.execute(query, (f"-{single.fingerprint}",)).fetchone() is None else single
 
 
 def begin(path: Path, entry: Entry, *, now: datetime) -> None:

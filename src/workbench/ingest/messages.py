@@ -16,11 +16,10 @@ import pyarrow.compute as pc
 
 from workbench.events import (
     ALIASES,
-    CLOCK_SKEW,
-    EARLIEST,
     EVENT_TABLE,
     MAX_MESSAGE,
     MAX_NESTING,
+    MAX_VALUE,
     SCHEMA_VERSION,
     Event,
     is_too_deep,
@@ -30,6 +29,7 @@ from workbench.events import (
 from workbench.ingest.batches import SLICE, Rejected
 from workbench.ingest.lines import KEPT_BYTES
 from workbench.store.base import as_stored
+from workbench.times import CLOCK_SKEW, DEFAULT_RULES, TimeRules, localized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,12 +53,13 @@ _Found = tuple[pa.Table, "NDArray[np.int64]", "Sequence[tuple[int, Reject, int]]
 """Events, which of the messages they are, and which are none: their number, why, and their real size."""
 
 
-def read(batch: Sequence[Fetched], *, now: datetime) -> Messages:
+def read(batch: Sequence[Fetched], *, now: datetime, rules: TimeRules = DEFAULT_RULES) -> Messages:
     """Read messages.
 
     Args:
         batch: What was fetched.
         now: The ingesting clock.
+        rules: Zone of times that have none, and the first instant that is allowed.
     """
     values = list(chain.from_iterable(fetched.values for fetched in batch))
     offsets = np.fromiter(chain.from_iterable(fetched.offsets for fetched in batch), np.int64, len(values))
@@ -67,7 +68,7 @@ def read(batch: Sequence[Fetched], *, now: datetime) -> Messages:
     tables, kept, rejected = [EVENT_TABLE.empty_table()], [np.empty(0, np.int64)], dict[str, list[Rejected]]()
     for start in range(0, len(values), SLICE):
         part = values[start : start + SLICE]
-        table, numbers, faults = _at_once(part, now) or _sorted_out(part, now)
+        table, numbers, faults = _at_once(part, now, rules) or _sorted_out(part, now, rules)
         kept.append(start + numbers)
         for number, reject, size in faults:
             source = batch[came_from[start + number]].source
@@ -81,7 +82,7 @@ def read(batch: Sequence[Fetched], *, now: datetime) -> Messages:
     return Messages(as_stored(located, ingested_at=now), rejected)
 
 
-def _at_once(values: Sequence[bytes | None], now: datetime) -> _Found | None:
+def _at_once(values: Sequence[bytes | None], now: datetime, rules: TimeRules) -> _Found | None:
     """Read messages all of which are events in the plainest form; `None` if one may not be.
 
     They are read as lines: see `_lines`. As many values as lines means that each line is one.
@@ -97,8 +98,8 @@ def _at_once(values: Sequence[bytes | None], now: datetime) -> _Found | None:
         return None
     if len(events) != len(values):
         return None
-    table = to_table(events)
-    return (table, np.arange(len(events)), ()) if _sound(table, now).all() else None
+    table = to_table(_localized(events, rules))
+    return (table, np.arange(len(events)), ()) if _sound(table, now, rules).all() else None
 
 
 def _lines(values: Sequence[bytes | None]) -> bytes | None:
@@ -122,7 +123,7 @@ def _lines(values: Sequence[bytes | None]) -> bytes | None:
     return lines if plain else None
 
 
-def _sorted_out(values: Sequence[bytes | None], now: datetime) -> _Found:
+def _sorted_out(values: Sequence[bytes | None], now: datetime, rules: TimeRules) -> _Found:
     """Read messages some of which may be no events: what is not plainly one is left to `events.parse`."""
     odd = [
         number
@@ -132,11 +133,11 @@ def _sorted_out(values: Sequence[bytes | None], now: datetime) -> _Found:
     plain = np.delete(np.arange(len(values)), odd)
     events, faulty = _decoded([values[number] for number in plain.tolist()], _decoder(values).decode)
     doubtful = [*odd, *plain[faulty].tolist()]
-    table, order = to_table(events), np.delete(plain, faulty)
-    if not (sound := _sound(table, now)).all():
+    table, order = to_table(_localized(events, rules)), np.delete(plain, faulty)
+    if not (sound := _sound(table, now, rules)).all():
         doubtful += order[~sound].tolist()
         table, order = table.filter(pa.array(sound)), order[sound]
-    parsed = {number: parse(values[number] or b"", now=now) for number in sorted(doubtful)}
+    parsed = {number: parse(values[number] or b"", now=now, rules=rules) for number in sorted(doubtful)}
     good = {number: found for number, found in parsed.items() if isinstance(found, Event)}
     if good:
         order = np.concatenate([order, np.array([*good], np.int64)])
@@ -177,17 +178,29 @@ def _decoder(values: Sequence[bytes | None]) -> msgspec.json.Decoder[Any]:
     return _ALIASED if b'"timestamp"' in first and b'"occurred_at"' not in first else _DECODER
 
 
-def _sound(table: pa.Table, now: datetime) -> NDArray[np.bool_]:
+def _localized(events: list[Event], rules: TimeRules) -> list[Event]:
+    """Take times without a zone from the clocks of the rules' zone; in UTC a table takes them for what they are."""
+    if rules.zone == "UTC" or all(event.occurred_at.tzinfo for event in events):
+        return events
+    return [
+        event
+        if event.occurred_at.tzinfo
+        else msgspec.structs.replace(event, occurred_at=localized(event.occurred_at, rules.zone)[0])
+        for event in events
+    ]
+
+
+def _sound(table: pa.Table, now: datetime, rules: TimeRules) -> NDArray[np.bool_]:
     """Say of each event whether it keeps the rules that types cannot say: see `events.parse`."""
     occurred_at, value = table["occurred_at"], table["value"]
     sound = pc.and_(
         pc.and_(
-            pc.greater_equal(occurred_at, pa.scalar(EARLIEST, occurred_at.type)),
+            pc.greater_equal(occurred_at, pa.scalar(rules.since, occurred_at.type)),
             pc.less_equal(occurred_at, pa.scalar(now + CLOCK_SKEW, occurred_at.type)),
         ),
         pc.and_(
             pc.and_(pc.less_equal(table["schema_version"], SCHEMA_VERSION), pc.starts_with(table["properties"], "{")),
-            pc.fill_null(pc.is_finite(value), True),
+            pc.fill_null(pc.less(pc.abs(value), MAX_VALUE), True),
         ),
     )
     return np.asarray(sound.to_numpy(), dtype=bool)

@@ -17,10 +17,11 @@ from workbench.events import REASONS, Event, Reason, Reject, to_table
 from workbench.ingest import mappings
 from workbench.ingest.batches import POSITIONED
 from workbench.ingest.identity import replayed_id
-from workbench.ingest.ledger import format_of
+from workbench.ingest.ledger import format_of, known_key
 from workbench.ingest.rows import NO_ID, reader
 from workbench.ingest.summary import Summary
 from workbench.store import control
+from workbench.times import DEFAULT_RULES, NaiveTimes, TimeRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,6 +126,7 @@ def replay(
     source: str | None = None,
     mapping: str | Path | None = None,
     now: datetime | None = None,
+    rules: TimeRules = DEFAULT_RULES,
 ) -> Summary:
     """Try rows again that were set aside; what is an event now goes into the store, once.
 
@@ -138,6 +140,7 @@ def replay(
         source: Only what came from this source.
         mapping: Read them by another mapping than at first.
         now: The ingesting clock; the present when not given.
+        rules: Zone of times that have none, where the mapping names none, and the first instant that is allowed.
 
     Raises:
         InvalidArgument: There is no such id or reason.
@@ -145,7 +148,7 @@ def replay(
     """
     started, now = time.perf_counter(), now or datetime.now(UTC)
     store.maintain()
-    readers = _Readers(mapping, now)
+    readers = _Readers(store.control, mapping, now, rules)
     read, events, rejected = 0, 0, Counter[str]()
     for page in _pages(store.control, ids=ids, reason=_known(reason), source=source):
         found = [(row, readers.read(row, ordinal)) for row, ordinal in page]
@@ -162,15 +165,31 @@ def replay(
         duplicates=duplicates,
         rejected=dict(rejected),
         seconds=time.perf_counter() - started,
+        naive=readers.naive,
+        zone=readers.zone,
     )
 
 
 class _Readers:
     """Reads rows by the mapping and the format that each came by."""
 
-    def __init__(self, mapping: str | Path | None, now: datetime) -> None:
-        self._mapping, self._now = mapping, now
+    def __init__(self, control: Path, mapping: str | Path | None, now: datetime, rules: TimeRules) -> None:
+        self._control, self._mapping, self._now, self._rules = control, mapping, now, rules
         self._by: dict[tuple[str, str], _Reader] = {}
+        self._each: list[TimeRules] = []
+
+    @property
+    def naive(self) -> NaiveTimes:
+        """How many times without a zone there were."""
+        total = NaiveTimes()
+        for rules in self._each:
+            total.add(rules.naive)
+        return total
+
+    @property
+    def zone(self) -> str:
+        """The zones that they were read in."""
+        return ", ".join(sorted({rules.zone for rules in self._each if rules.naive.read})) or self._rules.zone
 
     def read(self, row: RejectedRow, ordinal: int) -> Event | Reject:
         """Read one row, which is number `ordinal` among identical ones of its source."""
@@ -178,7 +197,10 @@ class _Readers:
             return Reject(row.reason, row.detail, row.original)
         key = (str(self._mapping or row.mapping), format_of(row.source))
         if key not in self._by:
-            self._by[key] = reader(mappings.load(key[0]), format=key[1], now=self._now)
+            mapping = known_key(self._control, mappings.load(key[0]))
+            rules = self._rules.fresh(mapping.timezone)
+            self._each.append(rules)
+            self._by[key] = reader(mapping, format=key[1], now=self._now, rules=rules)
         found = self._by[key](row.original)
         if isinstance(found, Event) and found.event_id == NO_ID:
             return msgspec.structs.replace(found, event_id=replayed_id(row.original, ordinal))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import gzip
 import hashlib
 import shutil
@@ -11,6 +12,7 @@ import uuid
 import zlib
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -42,11 +44,21 @@ _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"
 _FOREIGN: Final = {
     _PARQUET: "is a Parquet file: say so with the format `parquet`",
-    b"PK\x03\x04": "is a ZIP archive: unzip it, and ingest the folder",
+    b"PK\x03\x04": "is a ZIP archive: unzip it, and ingest the folder (a workbook of Excel: save it as CSV)",
+    b"\xd0\xcf\x11\xe0": "is an old Excel workbook: save it as CSV",
+    b"BZh": "is packed by bzip2: unpack it first",
+    b"\xfd7zXZ": "is packed by xz: unpack it first",
+    b"\x28\xb5\x2f\xfd": "is packed by zstd: unpack it first",
+    b"7z\xbc\xaf": "is a 7z archive: unpack it, and ingest the folder",
+    b"Rar!": "is a RAR archive: unpack it, and ingest the folder",
+    b"SQLite f": "is an SQLite database: export its table as CSV",
+    b"Obj\x01": "is an Avro file: convert it to Parquet",
+    b"ARROW1": "is an Arrow file: convert it to Parquet",
     b"\xff\xfe": "is UTF-16 text: save it as UTF-8",
     b"\xfe\xff": "is UTF-16 text: save it as UTF-8",
 }
 _BLOCK: Final = 1 << 20
+_LOOKED_AT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,9 @@ class Source:
     @property
     def name(self) -> str:
         """What a person calls it."""
-        return str(self.path) if self.path else "standard input"
+        if self.path is None:
+            return "standard input"
+        return str(self.path).encode(errors="backslashreplace").decode()  # names of files need not be UTF-8
 
     @property
     def size(self) -> int | None:
@@ -103,7 +117,7 @@ class Source:
         """
         try:
             with self._opened() as raw, _unpacked(raw) as stream:
-                self._recognised(stream.peek(4))
+                self._recognised(stream.peek(8))
                 size = self.size
                 for chunk in self._cut(stream, start=start, whole=whole):
                     done = 0 if size is None else raw.tell() if chunk.share is None else int(chunk.share * size)
@@ -119,9 +133,9 @@ class Source:
         return self.path.open("rb") if self.path else nullcontext(sys.stdin.buffer)
 
     def _recognised(self, head: bytes) -> None:
-        for mark, advice in _FOREIGN.items():
-            if head.startswith(mark) and not (mark == _PARQUET and self.format == "parquet"):
-                raise SourceError(advice)
+        advice = _advice(head)
+        if advice and not (head.startswith(_PARQUET) and self.format == "parquet"):
+            raise SourceError(advice)
 
     def _cut(self, stream: io.BufferedReader, *, start: int, whole: bool) -> Iterator[Chunk]:
         if self.format == "jsonl":
@@ -158,9 +172,11 @@ def find(path: str | Path, *, format: str | None = None) -> list[Source]:
     if path.is_dir():
         return _in_folder(path, format)
     if not path.is_file():
-        raise SourceError(f"no file or folder {path}")
+        raise SourceError(f"no file or folder {path}{_nearest(path)}")
     known = format or _format_of(path)
     if known is None:
+        if advice := _advice(_head(path)):
+            raise SourceError(f"{path} {advice}")
         raise SourceError(f"{path}: say its format ({', '.join(FORMATS)}), its name ends in none of {_endings()}")
     return [Source(path, known)]
 
@@ -169,10 +185,43 @@ def _in_folder(folder: Path, format: str | None) -> list[Source]:
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
     found = [Source(file, known) for file in files if (known := format or _format_of(file))]
     if not found:
-        inner = sorted(inner.name for inner in folder.iterdir() if inner.is_dir())
-        advice = f"; name one of its folders: {', '.join(inner[:5])}" if inner else ""
-        raise SourceError(f"no file in {folder} ends in {_endings()}{advice}")
+        raise SourceError(f"no file in {folder} ends in {_endings()}{_inside(folder, files)}")
     return found
+
+
+def _inside(folder: Path, files: list[Path]) -> str:
+    """Say where events may be instead: in folders further inside, or in archives."""
+    inner = islice((file for file in folder.rglob("*") if file.is_file() and _format_of(file)), _LOOKED_AT)
+    folders = sorted({str(file.parent.relative_to(folder)) for file in inner})
+    if folders:
+        return f"; name one of its folders: {', '.join(folders[:5])}"
+    empty = sorted(inner.name for inner in folder.iterdir() if inner.is_dir())
+    if empty:
+        return f"; name one of its folders: {', '.join(empty[:5])}"
+    packed = next(((file, advice) for file in files if (advice := _advice(_head(file)))), None)
+    return f"; {packed[0].name} {packed[1]}" if packed else ""
+
+
+def _nearest(path: Path) -> str:
+    """Suggest a file of the same folder, for a name that was mistyped."""
+    if not path.parent.is_dir():
+        return ""
+    names = [file.name for file in islice(path.parent.iterdir(), _LOOKED_AT)]
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"; did you mean {path.parent / close[0]}?" if close else ""
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(8)
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error}") from error
+
+
+def _advice(head: bytes) -> str | None:
+    """Say what to do with a file of another kind, by the bytes that it begins with."""
+    return next((advice for mark, advice in _FOREIGN.items() if head.startswith(mark)), None)
 
 
 def _format_of(path: Path) -> str | None:

@@ -6,6 +6,8 @@ import html
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from workbench.times import NaiveTimes
+
 
 class KnownFile(NamedTuple):
     """A file that was never ingested before, and most of whose events the store had already.
@@ -34,6 +36,10 @@ class Summary:
         seconds: How long it took.
         skipped: Files of which every row was read by an earlier ingest.
         mostly_known: New files of which more than half of the events were there already.
+        naive: How many accepted rows had a time without a zone, and how many of these fell into an hour that the
+            clocks skip or repeat; repeated events are counted too.
+        zone: Time zone that these were read in.
+        notes: What else there is to know, a sentence each.
     """
 
     files: int
@@ -44,6 +50,9 @@ class Summary:
     seconds: float = 0.0
     skipped: tuple[str, ...] = ()
     mostly_known: tuple[KnownFile, ...] = ()
+    naive: NaiveTimes = field(default_factory=NaiveTimes)
+    zone: str = "UTC"
+    notes: tuple[str, ...] = ()
 
     @property
     def rows_per_second(self) -> float:
@@ -62,6 +71,11 @@ class Summary:
             "rows_per_second": self.rows_per_second,
             "skipped": list(self.skipped),
             "mostly_known": [file._asdict() for file in self.mostly_known],
+            "naive_times": self.naive.read,
+            "naive_times_skipped": self.naive.skipped,
+            "naive_times_repeated": self.naive.repeated,
+            "zone": self.zone,
+            "notes": list(self.notes),
         }
 
     def reading(self) -> str:
@@ -103,7 +117,29 @@ class Summary:
             said.append(
                 f"{_counted(len(self.skipped), 'file')} had been ingested before, nothing of it was read again."
             )
-        return "\n".join(said) or "There was nothing to do."
+        if self.naive.read:
+            said.append(self._local_times())
+        return "\n".join([*said, *self.notes]) or "There was nothing to do."
+
+    def _local_times(self) -> str:
+        """Say in which zone times without one were read.
+
+        >>> counts = NaiveTimes(1_200, skipped=2, repeated=1)
+        >>> print(Summary(files=1, read=9, accepted=9, duplicates=0, naive=counts, zone="Europe/Berlin")._local_times())
+        1,200 times without a zone were read in Europe/Berlin.
+        2 of them do not exist on its clocks and were moved forward by the gap.
+        1 of them comes twice on its clocks and was taken as the first.
+        """
+        naive = self.naive
+        were = "was" if naive.read == 1 else "were"
+        said = [f"{_counted(naive.read, 'time')} without a zone {were} read in {self.zone}."]
+        if naive.skipped:
+            verb, was = ("does", "was") if naive.skipped == 1 else ("do", "were")
+            said.append(f"{naive.skipped:,} of them {verb} not exist on its clocks and {was} moved forward by the gap.")
+        if naive.repeated:
+            verb, was = ("comes", "was") if naive.repeated == 1 else ("come", "were")
+            said.append(f"{naive.repeated:,} of them {verb} twice on its clocks and {was} taken as the first.")
+        return "\n".join(said)
 
     def _repr_html_(self) -> str:
         rows = {
@@ -115,6 +151,7 @@ class Summary:
             "already complete": f"{len(self.skipped):,}",
             "seconds": f"{self.seconds:,.1f}",
             "rows a second": f"{self.rows_per_second:,.0f}",
+            **({f"times without a zone, read in {self.zone}": f"{self.naive.read:,}"} if self.naive.read else {}),
         }
         cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{value}</td></tr>" for name, value in rows.items())
         return f"<table>{cells}</table>"

@@ -26,6 +26,7 @@ from workbench.ingest.batches import conflicting
 from workbench.ingest.ledger import Entry
 from workbench.ingest.mappings import NATIVE
 from workbench.ingest.messages import Messages
+from workbench.times import DEFAULT_RULES, TimeRules
 
 if TYPE_CHECKING:
     import threading
@@ -126,13 +127,14 @@ class Writer:
         failpoints: Failpoints,
         stopping: threading.Event,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rules: TimeRules = DEFAULT_RULES,
     ) -> None:
-        """Take where to write, and what ends all waiting."""
+        """Take where to write, what ends all waiting, and how times are read."""
         self.store, self.numbers = store, live
         self.history: dict[str, int] = {}
         self.live: dict[str, int] = {}
         self.trouble: str | None = None
-        self._failpoints, self._stopping, self._now = failpoints, stopping, now
+        self._failpoints, self._stopping, self._now, self._rules = failpoints, stopping, now, rules
         self._thread = ThreadPoolExecutor(1, "workbench-writer")
         self._work: Future[Outcome] | None = None
 
@@ -208,7 +210,7 @@ class Writer:
     def _write(self, batch: Batch) -> Outcome:
         now = self._now()
         self._failpoints.at("before_decode")
-        found = messages.read(batch.fetched, now=now)
+        found = messages.read(batch.fetched, now=now, rules=self._rules)
         self._failpoints.at("after_decode")
         self._set_aside(batch, found.rejected, now)
         self._failpoints.at("before_history")

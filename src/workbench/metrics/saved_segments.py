@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from workbench.errors import InvalidArgument
+from workbench.errors import InvalidArgument, StoreCorrupt, WorkbenchError
 from workbench.metrics import arguments
 from workbench.metrics.segments import Segment, from_dict
 from workbench.store import control
@@ -37,10 +37,23 @@ def save(path: Path, name: str, segment: Segment, *, now: datetime) -> None:
 
 
 def load_all(path: Path) -> dict[str, Segment]:
-    """Return the segments that are kept, by name."""
+    """Return the segments that are kept, by name.
+
+    Raises:
+        StoreCorrupt: What is kept of one is not a segment.
+    """
     with control.connect(path) as connection:
         rows = connection.execute("SELECT name, definition FROM segments ORDER BY name").fetchall()
-    return {row["name"]: from_dict(json.loads(row["definition"])) for row in rows}
+    return {row["name"]: _read(path, row["name"], row["definition"]) for row in rows}
+
+
+def _read(path: Path, name: str, definition: str) -> Segment:
+    try:
+        return from_dict(json.loads(definition))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, WorkbenchError) as error:
+        raise StoreCorrupt(
+            f"the segment {name!r} in {path} is damaged ({type(error).__name__}: {error}): save it again by that name"
+        ) from error
 
 
 def load(path: Path, name: str) -> Segment:
@@ -48,8 +61,11 @@ def load(path: Path, name: str) -> Segment:
 
     Raises:
         InvalidArgument: There is none; the nearest name is suggested.
+        StoreCorrupt: What is kept by the name is not a segment.
     """
-    kept = load_all(path)
-    if name not in kept:
-        raise InvalidArgument(f"no segment is kept as {arguments.unknown(name, kept)}")
-    return kept[name]
+    with control.connect(path) as connection:
+        rows = connection.execute("SELECT name, definition FROM segments ORDER BY name").fetchall()
+    definitions = {row["name"]: row["definition"] for row in rows}
+    if name not in definitions:
+        raise InvalidArgument(f"no segment is kept as {arguments.unknown(name, definitions)}")
+    return _read(path, name, definitions[name])

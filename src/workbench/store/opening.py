@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
+import shlex
 import tempfile
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workbench import config
+from workbench.errors import StoreNotFound
 from workbench.store.lake import LakeStore
 
 if TYPE_CHECKING:
@@ -44,7 +48,7 @@ def resolved(where: str | Path) -> str:
     return name if is_address(name) else str(config.resolved(name))
 
 
-def open_store(where: str | Path | None, settings: Settings, *, create: bool = True) -> Place:
+def open_store(where: str | Path | None, settings: Settings, *, create: bool = False) -> Place:
     """Open a store by its name; that of the settings when none is given.
 
     Args:
@@ -60,7 +64,7 @@ def open_store(where: str | Path | None, settings: Settings, *, create: bool = T
     """
     name = _complete(resolved(where or settings.store), resolved(settings.store))
     if not is_address(name):
-        return LakeStore(name, create=create)
+        return _lake(name, settings, create=create)
     from workbench.store.clickhouse import ClickHouseStore  # noqa: PLC0415 - an extra
     from workbench.store.clickhouse_client import address  # noqa: PLC0415
     from workbench.store.clickhouse_schema import Shape  # noqa: PLC0415
@@ -73,6 +77,35 @@ def open_store(where: str | Path | None, settings: Settings, *, create: bool = T
         insert_quorum=settings.insert_quorum,
     )
     return ClickHouseStore(name, create=create, shape=shape, control=control_folder(name, settings))
+
+
+def _lake(name: str, settings: Settings, *, create: bool) -> LakeStore:
+    """Open a lake; where there is none, say what may have been meant and how one is made."""
+    try:
+        return LakeStore(name, create=create)
+    except UnicodeEncodeError as error:
+        raise StoreNotFound(f"no lake at {name!r}: a folder's name must be UTF-8") from error
+    except StoreNotFound as error:
+        own = resolved(settings.store)
+        store = "" if name == own else f" --store {shlex.quote(name)}"
+        advice = f"`workbench ingest FILE{store}` makes one, wb.open({name!r}, create=True) an empty one"
+        similar = _similar(Path(name))
+        if similar:
+            advice = f"did you mean {similar}? Else {advice}"
+        elif name != own and not is_address(own):
+            advice = f"{advice}; the setting `store` names {own}"
+        raise StoreNotFound(f"no lake at {name}: {advice}") from error
+
+
+def _similar(path: Path) -> Path | None:
+    """Return the lake in the same folder whose name is most like this one, or one inside the folder itself."""
+    folders = [
+        folder for parent in (path, path.parent) if parent.is_dir() for folder in islice(parent.iterdir(), 1_000)
+    ]
+    lakes = {folder.name: folder for folder in folders if (folder / "events" / "_delta_log").is_dir()}
+    close = difflib.get_close_matches(path.name, lakes, n=1)
+    within = [folder for folder in lakes.values() if folder.parent == path]
+    return lakes[close[0]] if close else next(iter(within), None)
 
 
 def without_password(where: str | Path) -> str:

@@ -9,10 +9,12 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
+from zoneinfo import available_timezones
 
 import msgspec
 import yaml
 
+from workbench.config import check_text
 from workbench.errors import InvalidMapping
 from workbench.events import FIELDS
 
@@ -27,7 +29,7 @@ SPREAD: Final = ".*"
 """After a path in `properties`: the members of the object there, rather than the object."""
 
 Path_ = str
-TimeUnit = Literal["iso", "s", "ms", "us"]
+TimeUnit = Literal["iso", "s", "ms", "us", "ns"]
 FEEDABLE: Final = tuple(name for name in FIELDS if name != "properties")
 CONSTANT: Final = tuple(name for name in FEEDABLE if name not in {"event_id", "occurred_at"})
 _REQUIRED: Final = ("event_type", "user_id", "occurred_at")
@@ -41,7 +43,10 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         fields: For each field of `Event` one path, or several of which the first that gives a value
             counts. A path is the name of a column, or names joined by dots that lead into objects.
         about: What exports it is for.
-        time: How `occurred_at` is written: ISO 8601 or a number of s, ms or us since 1970.
+        time: How `occurred_at` is written: ISO 8601 or a number of s, ms, us or ns since 1970.
+        timezone: Time zone of times that name none; that of the settings unless given.
+        unique: Paths whose values together make the `event_id`, where no single one is unique.
+        missing: For a field, values that mean that it has none.
         constants: Values of fields for rows that do not give one.
         event_types: New names of event types, by their old ones.
         properties: What is kept beside the fields: `rest`, a path to an object, or a list of paths.
@@ -54,6 +59,9 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     fields: dict[str, Path_ | list[Path_]]
     about: str = ""
     time: TimeUnit = "iso"
+    timezone: str | None = None
+    unique: list[Path_] = []
+    missing: dict[str, list[str | int | float]] = {}
     constants: dict[str, str | int | float] = {}
     event_types: dict[str, str] = {}
     properties: Path_ | list[Path_] = REST
@@ -64,13 +72,22 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def hashes(self) -> bool:
         """Whether rows without an id get one computed from their content."""
-        return self.without_id == "hash" or (self.without_id is None and "event_id" not in self.fields)
+        has_id = "event_id" in self.fields or self.unique
+        return self.without_id == "hash" or (self.without_id is None and not has_id)
 
     @property
     def fingerprint(self) -> str:
         """Eight hex digits that change when what it does changes."""
-        does = msgspec.structs.replace(self, about="", name="")
+        does = msgspec.to_builtins(msgspec.structs.replace(self, about="", name=""))
+        for key in _LATER_KEYS:
+            if not does[key]:
+                del does[key]  # so that files read before there was such a key are still known
         return hashlib.blake2b(msgspec.json.encode(does, order="sorted"), digest_size=4).hexdigest()
+
+    @property
+    def single_key(self) -> Mapping | None:
+        """The same mapping with the one field of its key that older versions took for the id; `None` without one."""
+        return msgspec.structs.replace(self, unique=[]) if self.unique and "event_id" in self.fields else None
 
     def paths(self, field: str) -> tuple[Path_, ...]:
         """Return where to look for a field, in order."""
@@ -124,7 +141,8 @@ def _files() -> list[Traversable]:
 def _read(text: str, *, name: str) -> Mapping:
     try:
         keys = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+        check_text(keys)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InvalidMapping(f"{name}: not YAML: {error}") from error
     if not isinstance(keys, dict):
         raise InvalidMapping(f"{name}: a mapping is keys with values; the one it cannot do without is `fields`")
@@ -135,7 +153,13 @@ def _read(text: str, *, name: str) -> Mapping:
         raise InvalidMapping(f"{name}: {error}; see docs/ingest.md for what each key holds") from error
     _known(mapping.fields, FEEDABLE, f"{name}: fields: no field")
     _known(mapping.constants, CONSTANT, f"{name}: constants: no field that can have one")
+    _known(mapping.missing, FEEDABLE, f"{name}: missing: no field")
+    if mapping.timezone is not None and mapping.timezone not in available_timezones():
+        raise InvalidMapping(f"{name}: timezone: unknown {mapping.timezone!r}; use a name such as 'Europe/Berlin'")
     _whole(mapping)
+    if len(mapping.unique) == 1:
+        fields = {**mapping.fields, "event_id": mapping.unique[0]}
+        mapping = msgspec.structs.replace(mapping, fields=fields, unique=[])
     return msgspec.structs.replace(mapping, constants={key: _constant(mapping, key) for key in mapping.constants})
 
 
@@ -150,9 +174,9 @@ def _whole(mapping: Mapping) -> None:
     for field in _REQUIRED:
         if not mapping.paths(field) and field not in mapping.constants:
             raise InvalidMapping(f"{mapping.name}: fields: {field} is missing; say which column feeds it")
-    if not mapping.paths("event_id") and not mapping.hashes:
+    if not mapping.paths("event_id") and not mapping.unique and not mapping.hashes:
         raise InvalidMapping(f"{mapping.name}: fields: event_id is missing; name its column, or `without_id: hash`")
-    if "" in {path for field in mapping.fields for path in mapping.paths(field)} | set(mapping.kept):
+    if "" in {path for field in mapping.fields for path in mapping.paths(field)} | {*mapping.kept, *mapping.unique}:
         raise InvalidMapping(f"{mapping.name}: an empty path; name a column, or names joined by dots")
 
 
@@ -171,4 +195,5 @@ def _listed(paths: Path_ | list[Path_]) -> tuple[Path_, ...]:
 
 
 _NUMBERS: Final[dict[str, type | tuple[type, ...]]] = {"value": (int, float), "schema_version": int}
+_LATER_KEYS: Final = ("timezone", "unique", "missing")
 _KEYS: Final = tuple(name for name in Mapping.__struct_fields__ if name != "name")
