@@ -57,3 +57,22 @@ def test_an_error_does_not_repeat_a_value_that_may_be_secret(project):
 def test_a_file_that_was_named_must_exist(tmp_path):
     with pytest.raises(InvalidSettings, match=r"no settings file .*none\.yaml"):
         config.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "kafka: " + "{a: " * 5_000, 'store: "\ud800"', "timezone: 2026-13-45"])
+def test_a_file_that_no_one_can_read_is_named(tmp_path, text):
+    (tmp_path / "workbench.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidSettings, match="cannot read"):
+        config.load(tmp_path / "workbench.yaml")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{"])
+def test_a_variable_that_is_not_the_json_it_must_be_is_an_error_of_the_settings(monkeypatch, text):
+    monkeypatch.setenv("WORKBENCH_KAFKA", text)
+    with pytest.raises(InvalidSettings, match="WORKBENCH_"):
+        config.load()
+
+
+def test_events_begin_at_midnight_of_the_projects_zone():
+    rules = config.Settings(timezone="Europe/Berlin", events_since="2010-06-01").time_rules
+    assert (rules.zone, rules.since.isoformat()) == ("Europe/Berlin", "2010-05-31T22:00:00+00:00")

@@ -251,6 +251,7 @@ def localize(times: pa.Array, zone: str) -> Localized:
 
 def read_texts(column: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Read a column of text: the times without a zone, and those with one; null in both is no time."""
+    given = column
     naive, zoned = _matches(column)
     rest = mask(column.is_valid()) & ~naive & ~zoned
     if rest.any():
@@ -267,7 +268,7 @@ def read_texts(column: pa.Array) -> tuple[pa.Array, pa.Array]:
     rest = mask(column.is_valid()) & ~naive & ~zoned
     if not rest.any():
         return times[0], times[1]
-    distinct = column.filter(pa.array(rest)).dictionary_encode()
+    distinct = given.filter(pa.array(rest)).dictionary_encode()
     read = [read_time(text) for text in distinct.dictionary.to_pylist()]
     without = [time if time is not None and time.tzinfo is None else None for time in read]
     within = [time if time is not None and time.tzinfo is not None else None for time in read]

@@ -12,6 +12,7 @@ from workbench.events import MAX_MESSAGE, Event, parse
 from workbench.ingest import messages
 from workbench.ingest.base import Fetched
 from workbench.ingest.batches import SLICE
+from workbench.times import TimeRules
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -126,3 +127,25 @@ def test_nothing_gives_nothing():
     read = messages.read([], now=NOW)
     assert read.events.num_rows == 0
     assert read.rejected == {}
+
+
+@pytest.mark.parametrize("beside", [[], [b"poison"]])
+def test_times_without_a_zone_and_limits_are_those_of_the_rules(beside):
+    texts = [
+        "2026-01-05 00:30:00",
+        "2026-03-29T02:30:00",
+        "2026-01-05T00:30:00Z",
+        "2026-01-05 01:30 +0100",
+        "2020-01-05",
+    ]
+    values = [message(n, occurred_at=text) for n, text in enumerate(texts)]
+    rules = TimeRules("Europe/Berlin", since=datetime(2021, 1, 1, tzinfo=UTC))
+    read = messages.read([fetched([*values, message(9, value=1e12), *beside])], now=NOW, rules=rules)
+    assert read.events["occurred_at"].to_pylist() == [
+        datetime(2026, 1, 4, 23, 30, tzinfo=UTC),
+        datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
+        datetime(2026, 1, 5, 0, 30, tzinfo=UTC),
+        datetime(2026, 1, 5, 0, 30, tzinfo=UTC),
+    ]
+    reasons = [row.reject.reason for row in read.rejected["t-0"]]
+    assert reasons == ["bad_time", "bad_value", *(["bad_json"] * len(beside))]

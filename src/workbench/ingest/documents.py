@@ -34,7 +34,7 @@ def advice(head: bytes) -> str | None:
 
 
 def is_document(head: bytes) -> bool:
-    """Tell whether a file is not one object a line: it begins with an array, or with an object over several lines."""
+    """Tell whether a file cannot be one object a line: it begins with an array, or an object over lines."""
     head = head.lstrip()
     return head.startswith(b"[") or _OPENING.match(head) is not None
 
