@@ -59,7 +59,9 @@ def test_a_file_that_was_named_must_exist(tmp_path):
         config.load(tmp_path / "none.yaml")
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "kafka: " + "{a: " * 5_000, 'store: "\ud800"', "timezone: 2026-13-45"])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "kafka: " + "{a: " * 5_000, r'store: "\ud800"', "timezone: 2026-13-45"]
+)
 def test_a_file_that_no_one_can_read_is_named(tmp_path, text):
     (tmp_path / "workbench.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InvalidSettings, match="cannot read"):

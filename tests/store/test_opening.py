@@ -19,9 +19,11 @@ def test_a_mistyped_name_makes_no_lake_and_the_nearest_is_suggested(tmp_path):
 
 def test_an_error_says_how_a_lake_is_made_and_what_the_settings_name(tmp_path):
     settings = Settings(store=str(tmp_path / "own"))
-    with pytest.raises(StoreNotFound, match=rf"--store {tmp_path}/a` .*create=True.* `store` names {tmp_path}/own"):
+    with pytest.raises(StoreNotFound, match=rf"--store {tmp_path}/a`.*create=True.* `store` names {tmp_path}/own"):
         wb.open(tmp_path / "a", settings=settings)
-    with pytest.raises(StoreNotFound, match=rf"no lake at {tmp_path}/own: `workbench ingest FILE` makes one"):
+    with pytest.raises(
+        StoreNotFound, match=rf"no lake at {tmp_path}/own: ingest a file first, with `workbench ingest FILE`"
+    ):
         wb.open(settings=settings)
 
 
@@ -33,4 +35,4 @@ def test_without_a_name_the_store_of_the_settings_is_opened(tmp_path):
 
 def test_a_name_that_is_no_text_is_no_traceback():
     with pytest.raises(StoreNotFound, match="must be UTF-8"):
-        wb.open("/tmp/\ud800", create=True)
+        wb.open("lakes/\ud800", create=True)

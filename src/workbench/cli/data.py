@@ -84,12 +84,13 @@ def ingest(
     """Add the events of an export to the lake: each once, however often this is repeated or interrupted."""
     from tqdm import tqdm  # noqa: PLC0415
 
-    from workbench.ingest import sources  # noqa: PLC0415
+    from workbench.ingest import mappings, sources  # noqa: PLC0415
     from workbench.ingest.files import ingest as ingest_  # noqa: PLC0415
 
     bar = partial(tqdm, disable=None)  # none where the output is not a terminal
     rules = config.load().time_rules
-    sources.find(path, format=format)  # a name that is mistyped makes no lake
+    mappings.load(mapping)
+    sources.find(path, format=format)  # what is mistyped makes no lake
     place = open_place(store, create=True)
     summary = ingest_(place, path, mapping=mapping, format=format, progress=bar, rules=rules)
     typer.echo(summary.reading())

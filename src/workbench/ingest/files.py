@@ -317,7 +317,7 @@ class _File:
         if self.source.format != "jsonl" or isinstance(chunk.rows, pa.Table):
             return b""
         rows = chunk.rows[: documents.LINES]
-        lines = (row.reject.original if isinstance(row, Broken) else row for row in rows if type(row) is not dict)
+        lines = [row.reject.original if isinstance(row, Broken) else row for row in rows if not isinstance(row, dict)]
         return b"\n".join(lines)[: documents.BYTES]
 
     def _show(self, done: int) -> None:

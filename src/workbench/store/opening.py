@@ -88,10 +88,10 @@ def _lake(name: str, settings: Settings, *, create: bool) -> LakeStore:
     except StoreNotFound as error:
         own = resolved(settings.store)
         store = "" if name == own else f" --store {shlex.quote(name)}"
-        advice = f"`workbench ingest FILE{store}` makes one, wb.open({name!r}, create=True) an empty one"
+        advice = f"ingest a file first, with `workbench ingest FILE{store}`, or make an empty one with create=True"
         similar = _similar(Path(name))
         if similar:
-            advice = f"did you mean {similar}? Else {advice}"
+            advice = f"did you mean {similar}? Otherwise {advice}"
         elif name != own and not is_address(own):
             advice = f"{advice}; the setting `store` names {own}"
         raise StoreNotFound(f"no lake at {name}: {advice}") from error
