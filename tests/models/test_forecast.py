@@ -103,3 +103,65 @@ def test_without_events_there_is_no_forecast():
 def test_what_cannot_be_forecast_is_refused(option):
     with pytest.raises(InvalidArgument, match=str(next(iter(option.values())))):
         forecast(busy(28), **option)
+
+
+@pytest.mark.parametrize(
+    ("zone", "last"),
+    [
+        ("America/Santiago", "2025-09-07"),  # without a midnight
+        ("Africa/Cairo", "2025-04-25"),
+        ("America/Havana", "2025-11-02"),  # with two
+        ("Europe/Berlin", "2025-03-30"),
+    ],
+)
+@pytest.mark.parametrize("said", [True, False])
+def test_the_first_day_to_come_may_have_no_midnight_or_two(zone, last, said):
+    noon = pd.Timestamp(f"{last} 12:00", tz=zone)
+    back = {f"u{n}": " ".join(f"view:{(noon - n * DAY - START) / DAY:.6f}" for _ in "x") for n in range(5)}
+    until = pd.Timestamp(f"{last} 03:30", tz=zone).to_pydatetime() if said else None
+    history, end = daily(store_of(back, unit=DAY).snapshot(), "active_users", until=until, timezone=zone)
+    assert history["ds"].iloc[-1] == pd.Timestamp(last) - DAY
+    assert len(history) == 4
+    local = end.astimezone(noon.tz)
+    assert f"{local:%Y-%m-%d}" == last
+    assert f"{local - timedelta(seconds=1):%Y-%m-%d}" <= last
+    assert f"{(end - timedelta(seconds=1)).astimezone(noon.tz):%Y-%m-%d}" < last
+
+
+def test_days_after_the_last_event_are_not_learnt_as_empty():
+    snapshot = store_of({"ann": "view:0 view:1 view:2.5"}, unit=DAY).snapshot()
+    for until in (START + 30 * DAY, datetime(2999, 1, 1, tzinfo=UTC)):
+        history, end = daily(snapshot, "active_users", until=until)
+        assert history["y"].tolist() == [1, 1, 1]
+        assert end == START + 3 * DAY
+
+
+def test_a_day_that_is_not_over_is_left_out_though_until_lies_in_the_future():
+    now = datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    times = [midnight - 2 * DAY, midnight - DAY, midnight]
+    snapshot = store_of({"ann": " ".join(f"view:{(at - START) / DAY:.9f}" for at in times)}, unit=DAY).snapshot()
+    assert daily(snapshot, "active_users", until=now + 9 * DAY)[1] == midnight
+
+
+def test_one_event_of_1970_does_not_begin_the_history():
+    people = {f"u{n}": " ".join(f"view:{day + 0.5}" for day in range(60) if n < 5 + day % 7) for n in range(11)}
+    lost = {"x": f"view:{(datetime(1970, 1, 1, tzinfo=UTC) - START) / DAY}"}
+    answer = forecast(store_of(people | lost, unit=DAY).snapshot(), days_ahead=7, until=START + 60 * DAY, test=False)
+    assert answer.frame["yhat"].mean() == pytest.approx(8, abs=1)
+    assert answer.history["ds"].iloc[0] == pd.Timestamp(START.date())
+    assert "1 earlier event is left out" in answer.reading()
+
+
+def test_where_most_days_are_empty_the_band_holds_none():
+    rng = np.random.default_rng(4)
+    days = np.flatnonzero(rng.random(84) < 0.25)
+    people = {f"u{n}": " ".join(f"view:{day + 0.5}" for day in days) for n in range(9)}
+    answer = forecast(store_of(people, unit=DAY).snapshot(), days_ahead=14, until=START + 84 * DAY, test=False)
+    assert (answer.frame["yhat_lower"] == 0).all()
+
+
+def test_days_of_a_week_that_are_never_empty_keep_their_band():
+    people = {f"u{n}": " ".join(f"view:{day + 0.5}" for day in range(84) if day % 7 < 5) for n in range(9)}
+    answer = forecast(store_of(people, unit=DAY).snapshot(), days_ahead=7, until=START + 84 * DAY, test=False)
+    assert (answer.frame.loc[answer.frame["ds"].dt.day_of_week < 5, "yhat_lower"] > 5).all()

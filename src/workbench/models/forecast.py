@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, get_args
 
 import pandas as pd
 
 from workbench.charts.spec import Band, Bars, Chart, Line
 from workbench.errors import InvalidArgument, NotEnoughData
-from workbench.metrics import queries
+from workbench.metrics import arguments, queries
+from workbench.metrics.calendars import midnight
+from workbench.metrics.coverage import coverage
 from workbench.models.backtest import backtest, summary, widening
 from workbench.models.prophecy import DailyModel
 from workbench.results import Answer, Definition
 
 if TYPE_CHECKING:
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
     from workbench.store.base import Snapshot
 
 Metric = Literal["active_users", "messages"]
@@ -52,6 +57,7 @@ class Forecast(Answer):
         tested: The rows of `backtest.backtest`.
         widening: Factor by which Prophet's band was widened, since it held less often in the past than it says.
         model: What made the forecast.
+        early: Events before the history, left out as those of a clock that is wrong.
     """
 
     history: pd.DataFrame
@@ -60,6 +66,7 @@ class Forecast(Answer):
     tested: pd.DataFrame
     widening: float
     model: DailyModel
+    early: int = 0
     definition: ForecastDefinition
 
     @property
@@ -104,7 +111,14 @@ class Forecast(Answer):
         return (
             f"Over the next {len(ahead)} days {name} are forecast at {then:,.0f} on average (interval {low:,.0f} to "
             f"{high:,.0f}), against {now:,.0f} over the last week; the strongest day is {best}. {self._trust()}"
+            f"{self._left_out()}"
         )
+
+    def _left_out(self) -> str:
+        if not self.early:
+            return ""
+        events = f"{self.early:,} earlier events are" if self.early > 1 else "1 earlier event is"
+        return f" The history begins {self.history['ds'].iloc[0]:%Y-%m-%d}: {events} left out."
 
     def _trust(self) -> str:
         scores = self.backtest.set_index("method")
@@ -146,8 +160,9 @@ def forecast(
         snapshot: The events.
         metric: `active_users` (people with any event) or `messages`.
         days_ahead: How many days, 1 to 365.
-        until: Only whole days before this instant are learnt from. When not given, all days but the last, which is
-            taken only if something happened in its last hour: a day that is not over would look like a drop.
+        until: Only whole days before this instant are learnt from, and none after the last event: of days that were
+            not seen nothing is known. When not given, all days that the data cover (`metrics.coverage`): the last one
+            only if something happened in its last hour, as a day that is not over would look like a drop.
         timezone: Of the days.
         interval: Nominal coverage, in (0, 1).
         seed: Of the simulation behind the interval.
@@ -176,6 +191,7 @@ def forecast(
         tested=tested,
         widening=factor,
         model=model,
+        early=coverage(snapshot, timezone).early,
     )
 
 
@@ -185,23 +201,40 @@ def daily(
     """Count a number per day.
 
     Returns:
-        One row per whole day from the first event on (`ds`, `y`; 0 where nothing happened), and the first midnight
-        that is not covered.
+        One row per whole day from where the data begin (`ds`, `y`; 0 where nothing happened), and the first instant of
+        the first day that is not learnt from, which is not midnight where clocks are put forward then.
 
     Raises:
         NotEnoughData: There are no events.
     """
-    sql = queries.text("daily", snapshot.engine, room="models")
-    table = snapshot.query(sql, {"timezone": timezone, "until": until}).to_pandas()
-    if table.empty:
+    zone = arguments.zone(timezone)
+    known = coverage(snapshot, timezone)
+    if known.begin is None or known.last is None or known.end is None:
         raise NotEnoughData("there are no events to forecast from")
+    end = _end(known.last, known.end, until, zone)
+    sql = queries.text("daily", snapshot.engine, room="models")
+    table = snapshot.query(sql, {"timezone": timezone, "until": midnight(end, zone)}).to_pandas()
     days = pd.DatetimeIndex(pd.to_datetime(table["day"]))
-    last = table["last_at"].max().tz_convert(timezone) if until is None else pd.Timestamp(until).tz_convert(timezone)
-    over = last + pd.Timedelta(hours=1) if until is None else last
-    end = over.tz_localize(None).normalize()
     counted = pd.Series(table[metric].to_numpy(dtype="float64"), index=days)
-    whole = counted.reindex(pd.date_range(days[0], end - timedelta(days=1), freq="D"), fill_value=0.0)
-    return pd.DataFrame({"ds": whole.index, "y": whole.to_numpy()}), end.tz_localize(timezone).to_pydatetime()
+    counted = counted[days >= pd.Timestamp(known.begin.astimezone(zone).date())]
+    if counted.empty:
+        raise NotEnoughData(f"there are no events to forecast from before {end}, on whole days")
+    whole = counted.reindex(pd.date_range(counted.index[0], end - timedelta(days=1), freq="D"), fill_value=0.0)
+    return pd.DataFrame({"ds": whole.index, "y": whole.to_numpy()}), midnight(end, zone)
+
+
+def _end(last: datetime, covered: datetime, until: datetime | None, zone: ZoneInfo) -> date:
+    """Return the first day that is not learnt from: no day after the last event, nor one that is not over.
+
+    Who says `until` says that the days before it are whole, so the day of the last event is taken if it is over.
+    """
+    whole = covered.astimezone(zone).date()
+    if until is None:
+        return whole
+    behind = last.astimezone(zone).date() + timedelta(days=1)
+    if midnight(behind, zone) <= datetime.now(UTC):
+        whole = behind
+    return min(until.astimezone(zone).date(), whole)
 
 
 def _widened(found: pd.DataFrame, factor: float) -> pd.DataFrame:

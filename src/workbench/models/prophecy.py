@@ -67,7 +67,17 @@ class DailyModel:
             found = self.prophet_.predict(future)
         counts = ["yhat", "yhat_lower", "yhat_upper"]
         found[counts] = found[counts].clip(lower=0.0)
+        found.loc[self._often_empty(found["ds"]), "yhat_lower"] = 0.0
         return found[["ds", *counts, "trend", "weekly"]]
+
+    def _often_empty(self, days: pd.Series) -> pd.Series:
+        """Tell on which days 0 lies within the interval: of past days of that weekday enough were empty.
+
+        Prophet's band is normal around its line, and where most days are empty and few are not, it may lie above 0.
+        """
+        past = self.prophet_.history
+        empty = (past["y"] == 0).groupby(past["ds"].dt.day_of_week).mean()
+        return days.dt.day_of_week.map(empty).fillna(0.0) > (1 - self.interval) / 2
 
     def files(self) -> dict[str, bytes]:
         """Return what `from_files` needs, as Prophet's own JSON."""
