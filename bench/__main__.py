@@ -17,6 +17,7 @@ BENCHES = (
     "cluster",
     "features",
     "models",
+    "outlook",
     "dashboards",
     "schedule",
     "house",

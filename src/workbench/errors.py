@@ -84,6 +84,10 @@ class NotEnoughData(WorkbenchError):
     """The data is too thin for the answer; the message says what there is and what is needed."""
 
 
+class NotApplicable(NotEnoughData):
+    """What is to be predicted is the same for everybody: there is nothing to tell apart, however much data there is."""
+
+
 class ModelError(WorkbenchError):
     """A model file is missing, tampered with, or made for other features."""
 

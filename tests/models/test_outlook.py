@@ -58,3 +58,39 @@ def test_too_few_customers_are_said_and_not_guessed_about():
     found = outlook(customers(8))
     assert found.frame.empty
     assert "Not enough data for an outlook" in found.reading()
+
+
+@pytest.mark.parametrize(("every", "days"), [(30, 180), (7, 120), (1, 100)])
+def test_subscriptions_go_on_at_their_rate_within_a_finite_interval(every, days):
+    rng, rows, begin = np.random.default_rng(0), [], CUTOFF - timedelta(days=days)
+    for user in range(40):
+        at = begin + timedelta(hours=int(rng.integers(0, 48)))
+        while at < CUTOFF:
+            rows.append((f"u{user}", "purchase", at, 12.5))
+            at += timedelta(days=every)
+    found = outlook(pd.DataFrame(rows, columns=["user", "event", "time", "value"]), days=90)
+    total, low, high = found.total
+    assert np.isfinite([total, low, high]).all()
+    assert total == pytest.approx(40 * 12.5 * 90 / every, rel=0.4)
+    assert low < total < high
+    assert "LTV, next 90 days" in found.chart().title
+
+
+def test_how_far_off_it_was_before_is_told_and_corrected():
+    found = outlook(customers(150), days=60)
+    assert found.backtest["days"].tolist() == [60]
+    assert found.backtest["cutoff"].iloc[0] == found.definition.cutoff - timedelta(days=60)
+    assert 0.7 < found.correction < 1.3
+    assert f"multiplied by {found.correction:.2f}" in found.reading()
+
+
+def test_a_value_without_bounds_is_left_out():
+    frame = customers(60)
+    odd = pd.DataFrame([("u1", "purchase", CUTOFF - timedelta(days=5), 1e39)], columns=frame.columns)
+    assert outlook(pd.concat([frame, odd])).total == outlook(frame).total
+
+
+def test_purchases_after_the_data_end_are_not_waited_for():
+    """Ten months without an event are not ten months without a purchase."""
+    bench = from_frame(customers(60), user="user", event="event", time="time")
+    assert bench.purchase_outlook(until="2999-01-01").definition.cutoff <= CUTOFF

@@ -10,7 +10,7 @@ next stage's features were taken: what is measured is what would have been measu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from workbench.errors import InvalidArgument, NotEnoughData
-from workbench.models.features import features
+from workbench.metrics.coverage import coverage
+from workbench.models.features import MIN_EXAMPLES, features
 from workbench.models.labels import DISCOUNT, Weights, engagement_score, outcomes, recent_score
 
 if TYPE_CHECKING:
@@ -98,9 +99,7 @@ class History:
         for cutoff in cutoffs:
             if cutoff not in self._known:
                 self._known[cutoff] = self._at(cutoff)
-        parts = [self._known[cutoff] for cutoff in cutoffs]
-        names = [member.name for member in fields(Examples)]
-        return Examples(**{name: pd.concat([getattr(part, name) for part in parts]) for name in names})
+        return joined(*(self._known[cutoff] for cutoff in cutoffs))
 
     def _at(self, cutoff: datetime) -> Examples:
         known = features(self.snapshot, cutoff)
@@ -121,6 +120,9 @@ class History:
     def folds(self) -> tuple[list[Fold], Fold]:
         """Lay out the trainings: those that are validated, newest first and at most three, and the final one.
 
+        Cutoffs at which nobody was active teach nothing and are left out, as are validations that are left with fewer
+        than 50 people at a stage, unless no other is there.
+
         Raises:
             NotEnoughData: The history is shorter than three and a half horizons.
         """
@@ -133,7 +135,17 @@ class History:
         ]
         if not tested:
             raise NotEnoughData(self._too_short())
-        return tested, Fold(fit=tuple(cutoffs[2 : 2 + MAX_FIT_CUTOFFS]), calibrate=cutoffs[0], validate=None)
+        final = Fold(fit=self._lively(cutoffs[2 : 2 + MAX_FIT_CUTOFFS]), calibrate=cutoffs[0], validate=None)
+        lively = [replace(fold, fit=self._lively(fold.fit)) for fold in tested]
+        return [fold for fold in lively if self._enough(fold)] or lively[:1], final
+
+    def _lively(self, cutoffs: Sequence[datetime]) -> tuple[datetime, ...]:
+        """Leave out the cutoffs at which nobody was active; where none is left, keep the first, to say so."""
+        return tuple(cutoff for cutoff in cutoffs if len(self.examples([cutoff]))) or tuple(cutoffs[:1])
+
+    def _enough(self, fold: Fold) -> bool:
+        stages = [fold.fit, [fold.calibrate], [fold.validate] if fold.validate else []]
+        return all(len(self.examples(stage)) >= MIN_EXAMPLES for stage in stages if stage)
 
     def _too_short(self) -> str:
         days = (self.cutoff - self.begin) / timedelta(days=1)
@@ -143,6 +155,12 @@ class History:
             f"there are {days:.0f} days of events before {self.cutoff:%Y-%m-%d}; a horizon of {self.horizon_days} days "
             f"needs {STAGES * self.horizon_days:.0f} (to look back, fit, calibrate and validate){hint}"
         )
+
+
+def joined(*parts: Examples) -> Examples:
+    """Put examples below each other."""
+    names = [member.name for member in fields(Examples)]
+    return Examples(**{name: pd.concat([getattr(part, name) for part in parts]) for name in names})
 
 
 def longest_horizon(days: float) -> int:
@@ -197,13 +215,26 @@ def history(
     )
 
 
-def span(snapshot: Snapshot) -> tuple[datetime, datetime]:
-    """Return the instants of the first event and just after the last.
+def covered(snapshot: Snapshot, until: datetime | None = None, *, tz: str = "UTC") -> datetime:
+    """Return until when the data speak, at most until an instant: what comes after it was not seen.
 
     Raises:
         NotEnoughData: There are no events.
     """
-    row = snapshot.query("SELECT min(occurred_at) AS first, max(occurred_at) AS last FROM events").to_pylist()[0]
-    if row["first"] is None:
+    end = coverage(snapshot, tz).end
+    if end is None:
         raise NotEnoughData("there are no events; ingest some first")
-    return row["first"], row["last"] + timedelta(microseconds=1)
+    return end if until is None else min(until, end)
+
+
+def span(snapshot: Snapshot) -> tuple[datetime, datetime]:
+    """Return where the data begin and end, as `metrics.coverage` has it: an early tail with a wrong clock is left out.
+
+    Raises:
+        NotEnoughData: There are no events, of these people, in between.
+    """
+    known = coverage(snapshot)
+    row = snapshot.query("SELECT min(occurred_at) AS first, max(occurred_at) AS last FROM events").to_pylist()[0]
+    if row["first"] is None or known.begin is None or known.end is None or row["last"] < known.begin:
+        raise NotEnoughData("there are no events; ingest some first")
+    return max(row["first"], known.begin), known.end

@@ -21,6 +21,7 @@ from scipy.optimize import minimize
 from scipy.special import betaln, gammaln, hyp2f1
 
 from workbench.errors import InvalidArgument, NotEnoughData
+from workbench.models.laplace import laplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 MIN_BUYERS: Final = 20
+MOST_FITTED: Final = 5_000
+GAMMA_GAMMA_PRIOR: Final = ((1.0, 3.0), (1.0, 1.0), (0.0, 3.0))
+"""Of the logarithms of p, q and v (v in units of the mean value): only how much means differ is held, as few customers
+could be of a kind of which one day somebody pays without bounds."""
+
 _LARGEST: Final = 12.0
 """Of the logarithm of a parameter: beyond it nothing changes but the time that it takes."""
 
@@ -121,7 +127,7 @@ def fit_bg_nbd(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> BgNbd:
 
     The parameters of the CDNOW sample are in the docstring of this module.
     """
-    x, t_x, age = _customers(frequency, recency, T)
+    x, t_x, age = customers(frequency, recency, T)
     (x, t_x, age), times = np.unique(np.stack([x, t_x, age]), axis=1, return_counts=True)
     scale = float(np.average(age, weights=times)) / 10
     t_x, age = t_x / scale, age / scale
@@ -152,13 +158,42 @@ def fit_gamma_gamma(frequency: ArrayLike, monetary_value: ArrayLike) -> GammaGam
 
     The parameters of the CDNOW sample are in the docstring of this module.
     """
+    x, mean = _values(frequency, monetary_value)
+    scale = float(mean.mean())
+    loss = _gamma_gamma_loss(x, mean / scale)
+    p, q, v = _smallest(lambda logs: loss(logs) / len(x), 3)
+    varied = len(np.unique(x)) > 1 and len(np.unique(mean)) > 1
+    correlation = float(np.corrcoef(x, mean)[0, 1]) if varied else 0.0
+    likelihood = -(loss(np.log([p, q, v])) + len(x) * math.log(scale))
+    return GammaGamma(p=p, q=q, v=v * scale, correlation=correlation, log_likelihood=likelihood, n=len(x))
+
+
+def draw_gamma_gamma(frequency: ArrayLike, monetary_value: ArrayLike, *, draws: int, seed: int = 0) -> list[GammaGamma]:
+    """Draw Gamma-Gamma models that fit about as well as the likeliest; arguments and errors as `fit_gamma_gamma`."""
+    x, mean = _values(frequency, monetary_value)
+    scale, rng = float(mean.mean()), np.random.default_rng(seed)
+    if len(x) > MOST_FITTED:
+        some = rng.choice(len(x), MOST_FITTED, replace=False)
+        x, mean = x[some], mean[some]
+    mode, cov = laplace(_gamma_gamma_loss(x, mean / scale), GAMMA_GAMMA_PRIOR)
+    models = np.exp(rng.multivariate_normal(mode, cov, draws))
+    return [
+        GammaGamma(p=float(p), q=float(q), v=float(v) * scale, correlation=math.nan, log_likelihood=math.nan, n=len(x))
+        for p, q, v in models
+    ]
+
+
+def _values(frequency: ArrayLike, monetary_value: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     x, mean = (np.asarray(values, dtype="float64").ravel() for values in (frequency, monetary_value))
     if len(x) != len(mean) or not ((x >= 1) & (mean > 0) & np.isfinite(x * mean)).all():
         raise InvalidArgument("each customer has a frequency of at least 1 and a finite monetary_value above 0")
     if len(x) < MIN_BUYERS:
         raise NotEnoughData(f"there are {len(x)} customers who bought; at least {MIN_BUYERS} are needed")
-    scale = float(mean.mean())
-    size = mean / scale
+    return x, mean
+
+
+def _gamma_gamma_loss(x: NDArray[np.float64], size: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], float]:
+    """Return the negative log-likelihood of mean values, in units of their mean, by the logarithms of p, q and v."""
 
     def loss(logs: NDArray[np.float64]) -> float:
         p, q, v = np.exp(logs)
@@ -166,13 +201,9 @@ def fit_gamma_gamma(frequency: ArrayLike, monetary_value: ArrayLike) -> GammaGam
             gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * math.log(v)
             + (p * x - 1) * np.log(size) + p * x * np.log(x) - (p * x + q) * np.log(x * size + v)
         )  # fmt: skip
-        return -float(total.mean())
+        return -float(total.sum())
 
-    p, q, v = _smallest(loss, 3)
-    varied = len(np.unique(x)) > 1 and len(np.unique(mean)) > 1
-    correlation = float(np.corrcoef(x, mean)[0, 1]) if varied else 0.0
-    likelihood = -len(x) * (loss(np.log([p, q, v])) + math.log(scale))
-    return GammaGamma(p=p, q=q, v=v * scale, correlation=correlation, log_likelihood=likelihood, n=len(x))
+    return loss
 
 
 def rfm(X: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -184,9 +215,15 @@ def rfm(X: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDAr
     return repeats, np.where(repeats > 0, recency, 0.0), T
 
 
-def _customers(
+def customers(
     frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the numbers of customers as arrays, once they are checked.
+
+    Raises:
+        InvalidArgument: Numbers that cannot be, or not as many of each.
+        NotEnoughData: Fewer than 20 customers, or none of them bought again.
+    """
     x, t_x, age = (np.asarray(values, dtype="float64").ravel() for values in (frequency, recency, T))
     if not len(x) == len(t_x) == len(age):
         raise InvalidArgument(f"frequency, recency and T are of {len(x)}, {len(t_x)} and {len(age)} customers")

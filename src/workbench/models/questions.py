@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench import config
@@ -72,9 +73,9 @@ class ModelQuestions:
         """Train models, publish them, and let those serve that are better; see `models.train.train`.
 
         Not every community buys, or does different things: where models are not `needed`, too little data for them is
-        told by the training's `reading`, and is no error.
+        told by the training's `reading`, and is no error. Nor is a model whose target is the same for everybody.
         """
-        from workbench.errors import NotEnoughData
+        from workbench.errors import NotApplicable, NotEnoughData
         from workbench.models.labels import Weights
         from workbench.models.lessons import LESSONS
         from workbench.models.train import train, untrained
@@ -90,7 +91,7 @@ class ModelQuestions:
         try:
             return train(self.snapshot, **asked)
         except NotEnoughData as error:
-            if needed:
+            if needed and not isinstance(error, NotApplicable):
                 raise
             return untrained(self.snapshot, reason=str(error), horizons=asked["horizons"], weights=asked["weights"])
 
@@ -162,12 +163,20 @@ class ModelQuestions:
 
     def purchase_outlook(self, *, until: str | date | None = None, days: int | None = None) -> PurchaseOutlook:
         """Say what customers are likely to spend, from their purchases alone; see `models.outlook.purchase_outlook`."""
-        from workbench.models.examples import span
+        from tqdm.auto import tqdm
+
+        from workbench.models.examples import covered
         from workbench.models.outlook import purchase_outlook
 
-        cutoff = self._instant(until) or span(self.snapshot)[1]
-        ahead = days or self.settings.ltv_days
-        return purchase_outlook(self.snapshot, cutoff, days=ahead, discount=self.settings.ltv_discount)
+        cutoff = covered(self.snapshot, self._instant(until), tz=self.settings.timezone)
+        ahead = self.settings.ltv_days if days is None else days
+        return purchase_outlook(
+            self.snapshot,
+            cutoff,
+            days=ahead,
+            discount=self.settings.ltv_discount,
+            progress=partial(tqdm, disable=None),
+        )
 
     def raid_success(self, *, until: str | date | None = None, seed: int = 0) -> RaidSuccess:
         """Ask why raids succeed; see `models.raids.raid_success`."""

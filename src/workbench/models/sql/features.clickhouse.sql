@@ -8,7 +8,7 @@ WITH ever AS (
     SELECT user_key, any(user_id) AS user_id, min(occurred_at) AS first_at, max(occurred_at) AS last_at
     FROM events WHERE occurred_at < $cutoff GROUP BY user_key
 ), rare AS (
-    SELECT user_key, event_type, raid_id, value,
+    SELECT user_key, event_type, raid_id, CASE WHEN value > -1e12 AND value < 1e12 THEN value END AS value,
         toUnixTimestamp64Micro($cutoff) - toUnixTimestamp64Micro(occurred_at) AS age
     FROM events
     WHERE occurred_at < $cutoff
@@ -24,7 +24,8 @@ WITH ever AS (
         max(age) FILTER (WHERE event_type = 'wallet_connected') / 86400e6 AS days_since_wallet
     FROM rare GROUP BY user_key
 ), known AS (
-    SELECT user_key, event_type, platform, value, event_type IN ('first_message', 'message_sent') AS is_message,
+    SELECT user_key, event_type, platform, CASE WHEN value > -1e12 AND value < 1e12 THEN value END AS value,
+        event_type IN ('first_message', 'message_sent') AS is_message,
         intDiv(toUnixTimestamp64Micro($cutoff) - toUnixTimestamp64Micro(occurred_at) - 1, 86400000000) AS day
     FROM events
     WHERE occurred_at < $cutoff AND occurred_at >= $cutoff - INTERVAL 1344 HOUR

@@ -3,12 +3,14 @@
 -- out: one row per person with an event before $cutoff: user_key, user_id, and columns that `features.derived` takes
 --
 -- Each part reads only the rows and columns that it needs, and none from the cutoff on: nothing later can leak in.
+-- A value of a million millions or more is a fault of its source: it would outweigh everybody.
 -- Days are counted back from the cutoff (day 0 is the last 24 hours), so no time zone enters.
 WITH ever AS (
     SELECT user_key, any_value(user_id) AS user_id, min(occurred_at) AS first_at, max(occurred_at) AS last_at
     FROM events WHERE occurred_at < $cutoff::TIMESTAMPTZ GROUP BY user_key
 ), rare AS (
-    SELECT user_key, event_type, raid_id, value, epoch_us($cutoff::TIMESTAMPTZ) - epoch_us(occurred_at) AS age
+    SELECT user_key, event_type, raid_id, CASE WHEN value > -1e12 AND value < 1e12 THEN value END AS value,
+        epoch_us($cutoff::TIMESTAMPTZ) - epoch_us(occurred_at) AS age
     FROM events
     WHERE occurred_at < $cutoff::TIMESTAMPTZ
         AND event_type IN ('first_message', 'raid_joined', 'purchase', 'wallet_connected', 'message_sent')
@@ -23,7 +25,8 @@ WITH ever AS (
         max(age) FILTER (event_type = 'wallet_connected') / 86400e6 AS days_since_wallet
     FROM rare GROUP BY user_key
 ), known AS (
-    SELECT user_key, event_type, platform, value, event_type IN ('first_message', 'message_sent') AS is_message,
+    SELECT user_key, event_type, platform, CASE WHEN value > -1e12 AND value < 1e12 THEN value END AS value,
+        event_type IN ('first_message', 'message_sent') AS is_message,
         (epoch_us($cutoff::TIMESTAMPTZ) - epoch_us(occurred_at) - 1) // 86400000000 AS day
     FROM events
     WHERE occurred_at < $cutoff::TIMESTAMPTZ AND occurred_at >= $cutoff::TIMESTAMPTZ - INTERVAL 1344 HOUR

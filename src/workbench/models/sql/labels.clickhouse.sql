@@ -12,7 +12,7 @@ SELECT user_key, any(user_id) AS user_id,
     coalesce(sum(value / pow(1 + $discount, age / 31557600e6)) FILTER (WHERE event_type = 'purchase'), 0) AS value_usd,
     argMin(action, (age, action)) FILTER (WHERE action IS NOT NULL) AS action
 FROM (
-    SELECT user_key, user_id, event_type, raid_id, value,
+    SELECT user_key, user_id, event_type, raid_id, CASE WHEN value > -1e12 AND value < 1e12 THEN value END AS value,
         toUnixTimestamp64Micro(occurred_at) - toUnixTimestamp64Micro($since) AS age,
         if(event_type = 'session_ended',
             toFloat64OrNull(trimBoth(JSONExtractString(properties, 'session_duration'))), NULL) AS seconds,

@@ -12,7 +12,8 @@ SELECT user_key, any_value(user_id) AS user_id,
     coalesce(sum(value / pow(1 + $discount, age / 31557600e6)) FILTER (event_type = 'purchase'), 0) AS value_usd,
     arg_min(action, (age, action)) FILTER (action IS NOT NULL) AS action
 FROM (
-    SELECT user_key, user_id, event_type, raid_id, value, epoch_us(occurred_at) - epoch_us($since::TIMESTAMPTZ) AS age,
+    SELECT user_key, user_id, event_type, raid_id, CASE WHEN value > -1e12 AND value < 1e12 THEN value END AS value,
+        epoch_us(occurred_at) - epoch_us($since::TIMESTAMPTZ) AS age,
         CASE event_type WHEN 'session_ended'
             THEN TRY_CAST(json_extract_string(properties, '$.session_duration') AS DOUBLE)
         END AS seconds,
