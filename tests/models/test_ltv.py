@@ -127,3 +127,27 @@ def test_it_survives_json_and_refuses_anything_else():
     for content in (b"[]", b"{", json.dumps({"buying": 1}).encode()):
         with pytest.raises(ModelError, match="cannot be read"):
             Spending.from_json(content)
+
+
+def test_purchases_alone_may_be_the_prediction_and_survive_the_registry(model):
+    X, _, y = people(2_000, seed=8)
+    beside = fit_spending(Known(X, y), horizon_days=30, discount=0.1)
+    both = LtvModel()
+    both.__dict__.update(model.__dict__)
+    served = both.stand_beside(beside, X, y).by("bg_nbd")
+    again = LtvModel.from_files(served.files(), served.feature_names_in_)
+    assert again.method == "bg_nbd"
+    pd.testing.assert_series_equal(again.predict(X), beside.predict(X), check_names=False)
+    said = again.outputs(X)
+    assert ((said["ltv_low"] <= said["predicted_ltv"]) & (said["predicted_ltv"] <= said["ltv_high"])).all()
+    assert (said["predicted_ltv"] == said["ltv_bg_nbd"]).all()
+    parts = again.contributions(X).sum(axis=1)
+    assert np.allclose(parts, np.log(again.predict(X).clip(lower=0.01)))
+    assert again.importances(X)["messages"] == 0
+
+
+def test_a_method_that_is_not_there_is_refused(model):
+    with pytest.raises(ModelError, match="cannot be predicted by 'oracle'"):
+        model.by("oracle")
+    with pytest.raises(ModelError, match="bg_nbd"):
+        LtvModel().by("bg_nbd")

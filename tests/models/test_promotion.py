@@ -111,3 +111,10 @@ def test_decisions_fit_what_evaluation_gives():
     )).promoted  # fmt: skip
     turned = evaluate.compare(metrics, truth, blunt, baseline=sharp, seed=0)
     assert "worse than the baseline" in gates("churn", turned)[0]
+
+
+def test_what_cannot_be_measured_does_not_serve():
+    metrics = table(row("brier", 0.0, 0.0), row("auc", float("nan"), float("nan")))
+    done = decide("churn", "new", metrics, loss="brier", rival=None)
+    assert not done.promoted
+    assert "cannot be measured" in done.why

@@ -35,7 +35,7 @@ def list_models() -> None:
     if not rows:
         typer.echo(f"No model in {registry.shelf} yet: `workbench models train`")
         return
-    typer.echo(columns(("", "model", "version", "trained until", "days ahead", "score", "data"), rows))
+    typer.echo(columns(("", "model", "method", "version", "trained until", "days ahead", "score", "data"), rows))
 
 
 def _row(registry: Registry, name: str, version: str) -> tuple[str, ...]:
@@ -47,10 +47,11 @@ def _row(registry: Registry, name: str, version: str) -> tuple[str, ...]:
     try:
         manifest = registry.manifest(name, version)
     except ModelError as error:
-        return mark, name, version, "REFUSED", "", str(error)[:60], ""
+        return mark, name, "", version, "REFUSED", "", str(error)[:60], ""
     return (
         mark,
         name,
+        manifest.method or manifest.kind,
         version,
         f"{manifest.trained_until:%Y-%m-%d}",
         str(manifest.horizon_days),
@@ -73,8 +74,8 @@ def show(
     registry = _bench(None).registry()
     manifest, files = registry.intact(name, version or registry.resolve(name))
     typer.echo(
-        f"{name} {manifest.version}: {manifest.kind}, {manifest.horizon_days} days ahead, trained until "
-        f"{manifest.trained_until:%Y-%m-%d %H:%M}, data {manifest.data_version}\n"
+        f"{name} {manifest.version}: {manifest.method or manifest.kind}, {manifest.horizon_days} days ahead, "
+        f"trained until {manifest.trained_until:%Y-%m-%d %H:%M}, data {manifest.data_version}\n"
         f"{len(manifest.features)} features {manifest.feature_version}, code {manifest.code}; verified: "
         f"{', '.join(files)}"
     )

@@ -6,6 +6,7 @@ import html
 from typing import TYPE_CHECKING, Final
 
 from workbench.models.features import FEATURES
+from workbench.models.ltv import METHODS
 from workbench.models.promotion import gates
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ PURPOSES: Final = {
         "measures that.",
     ),
     "ltv": (
-        "A neural network. It predicts the discounted USD that a person spends in the {days} days to come, with a 90% "
-        "interval, beside what BG/NBD and Gamma-Gamma say from purchases alone.",
+        "LTV, next {days} days: the discounted USD that a person spends in those days, with a 90% interval. "
+        "It is predicted by {method}, whichever of a neural network and BG/NBD with Gamma-Gamma (purchases alone) was "
+        "better out of time.",
         "Sums over groups, and an order of people. Not: the amount of one person, whose interval is wide.",
     ),
     "next_action": (
@@ -65,7 +67,7 @@ def card(
     described = top.assign(meaning=[FEATURES.get(feature, "") for feature in top["feature"]])
     people = int(table["n"].max())
     parts = [
-        f"<h1>{html.escape(name)}</h1><p>{html.escape(what.format(days=about.horizon_days))}</p>",
+        f"<h1>{html.escape(_title(name, about))}</h1><p>{html.escape(_about(what, about))}</p>",
         f"<p><b>For:</b> {html.escape(use)}</p>",
         f"<p>Trained on what was known until {about.trained_until:%Y-%m-%d %H:%M %Z}, data version "
         f"{html.escape(about.data_version)}, features {html.escape(about.feature_version)}. Only who had an event in "
@@ -82,8 +84,16 @@ def card(
         "look at <code>workbench models drift</code> first. People with few events are predicted like others with few "
         "events.</p>",
     ]
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(name)}</title>'
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(_title(name, about))}</title>'
     return f"{head}<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n".encode()
+
+
+def _title(name: str, about: About) -> str:
+    return f"LTV, next {about.horizon_days} days" if name == "ltv" else name
+
+
+def _about(what: str, about: About) -> str:
+    return what.format(days=about.horizon_days, method=METHODS.get(about.method, about.method))
 
 
 def _html(table: pd.DataFrame) -> str:

@@ -10,8 +10,8 @@ import pandas as pd
 import xgboost
 from sklearn.linear_model import LogisticRegression
 
-from workbench.errors import ModelError, NotEnoughData
-from workbench.models.features import checked, enough
+from workbench.errors import ModelError, NotApplicable, NotEnoughData
+from workbench.models.features import MIN_EXAMPLES, checked, enough
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,8 +163,10 @@ def both_classes(y: pd.Series | NDArray[np.bool_]) -> NDArray[np.bool_]:
     """
     churned = np.asarray(y, dtype=bool)
     if min(churned.sum(), (~churned).sum()) < MIN_PER_CLASS:
-        raise NotEnoughData(
-            f"of {len(churned)} people {churned.sum()} churned and {(~churned).sum()} stayed; "
+        alike = len(churned) >= MIN_EXAMPLES and min(churned.sum(), (~churned).sum()) == 0
+        raise (NotApplicable if alike else NotEnoughData)(
+            f"{'not applicable: ' if alike else ''}of {len(churned)} people {churned.sum()} churned and "
+            f"{(~churned).sum()} stayed; "
             f"at least {MIN_PER_CLASS} of each are needed"
         )
     return churned

@@ -17,6 +17,7 @@ from workbench.models import evaluate
 from workbench.models.churn import ChurnModel, both_classes
 from workbench.models.conformal import LEVEL
 from workbench.models.engagement import EngagementModel
+from workbench.models.examples import joined
 from workbench.models.labels import ACTIONS, DISCOUNT
 from workbench.models.ltv import LtvModel
 from workbench.models.next_action import NextActionModel
@@ -121,8 +122,15 @@ class Lesson:
         """Train on earlier examples, calibrate on later ones."""
         trained: PersonModel = self.model(seed=seed).fit(early.X, self.truth(early)).calibrate(late.X, self.truth(late))
         if isinstance(trained, LtvModel):
-            trained.beside_ = fit_spending(early, horizon_days=horizons.ltv, discount=horizons.discount)
+            spending = fit_spending(joined(early, late), horizon_days=horizons.ltv, discount=horizons.discount)
+            trained.stand_beside(spending, late.X, self.truth(late))
         return trained
+
+    def rivals(self, trained: PersonModel) -> dict[str, PersonModel]:
+        """Return the forms of a trained model that may serve, by method; the better one does. Most have one form."""
+        if isinstance(trained, LtvModel):
+            return {method: trained.by(method) for method in trained.methods}
+        return {"": trained}
 
 
 def _recency(known: Examples, asked: Examples, _: Horizons) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -14,9 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import PoissonRegressor
 from sklearn.neural_network import MLPRegressor
 
-from workbench.errors import ModelError, NotEnoughData
+from workbench.errors import ModelError, NotApplicable, NotEnoughData
 from workbench.models.conformal import Band, band
-from workbench.models.features import checked, enough
+from workbench.models.features import MIN_EXAMPLES, checked, enough
 from workbench.models.spending import Spending
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+NETWORK: Final = "network"
+BG_NBD: Final = "bg_nbd"
+METHODS: Final = {NETWORK: "a neural network", BG_NBD: "BG/NBD with Gamma-Gamma"}
 MIN_SPENDERS: Final = 10
 LAYERS: Final = (24, 12)
 _NOT_STATE: Final = ("_optimizer", "_random_state", "loss_curve_", "_best_coefs", "_best_intercepts")
@@ -48,6 +52,8 @@ class LtvModel:
         slope_, intercept_: From the network's logarithm to that of the mean.
         band_: How wide the intervals are.
         beside_: What BG/NBD and Gamma-Gamma say, where they were fitted.
+        beside_band_: How wide the intervals around that are.
+        method: Which of the two is the prediction, of `METHODS`: whichever was better out of time.
     """
 
     kind: ClassVar[str] = "ltv"
@@ -56,7 +62,32 @@ class LtvModel:
     def __init__(self, *, seed: int = 0) -> None:
         """Take the seed of the first weights and of the order of examples."""
         self.seed = seed
+        self.method = NETWORK
         self.beside_: Spending | None = None
+        self.beside_band_ = Band("ratio", np.empty(0), np.ones(1), np.ones(1))
+
+    def stand_beside(self, spending: Spending, X: pd.DataFrame, y: pd.Series | NDArray[np.float64]) -> LtvModel:
+        """Keep what purchases alone say, and learn the intervals around it from examples later than those of `fit`."""
+        self.beside_ = spending
+        self.beside_band_ = band(spenders(y), spending.predict(X).to_numpy(), kind="ratio")
+        return self
+
+    def by(self, method: str) -> LtvModel:
+        """Return the same model with its other half as the prediction.
+
+        Raises:
+            ModelError: There is no such method, or BG/NBD and Gamma-Gamma were not fitted.
+        """
+        if method not in METHODS or (method == BG_NBD and self.beside_ is None):
+            raise ModelError(f"LTV cannot be predicted by {method!r}; methods that were fitted are {self.methods}")
+        other = copy.copy(self)
+        other.method = method
+        return other
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that can predict: the other one only where enough people bought twice."""
+        return (NETWORK, BG_NBD) if self.beside_ is not None and self.beside_.fitted else (NETWORK,)
 
     def fit(self, X: pd.DataFrame, y: pd.Series | NDArray[np.float64]) -> LtvModel:
         """Train the network.
@@ -105,7 +136,7 @@ class LtvModel:
         self.slope_, self.intercept_ = float(line.coef_[0]), float(line.intercept_)
         if self.slope_ <= 0:  # the order did not hold later: what is left to say is the mean
             self.slope_, self.intercept_ = 0.0, float(np.log(spent.mean() / self.unit_))
-        self.band_ = band(spent, self.predict(X).to_numpy(), kind="ratio")
+        self.band_ = band(spent, self._by_network(X).to_numpy(), kind="ratio")
         return self
 
     def predict(self, X: pd.DataFrame) -> pd.Series:
@@ -114,6 +145,11 @@ class LtvModel:
         Raises:
             ModelError: `X` has other features than the model was trained on.
         """
+        if self.method == BG_NBD and self.beside_ is not None:
+            return self.beside_.predict(checked(X, self.feature_names_in_)).rename("predicted_ltv")
+        return self._by_network(X)
+
+    def _by_network(self, X: pd.DataFrame) -> pd.Series:
         logs = (self.slope_ * self._log(X) + self.intercept_).clip(-_LARGEST, _LARGEST)
         return pd.Series(self.unit_ * np.exp(logs), index=X.index, name="predicted_ltv")
 
@@ -124,15 +160,19 @@ class LtvModel:
         that was not fitted).
         """
         usd = self.predict(X)
-        low, high = self.band_.around(usd.to_numpy())
+        low, high = (self.beside_band_ if self.method == BG_NBD else self.band_).around(usd.to_numpy())
         beside = np.nan if self.beside_ is None else self.beside_.predict(X)
         return usd.to_frame().assign(ltv_low=low.clip(0.0), ltv_high=high, ltv_bg_nbd=beside)
 
     def contributions(self, X: pd.DataFrame) -> pd.DataFrame:
         """Say what moves each prediction: per feature, and `base`; a row adds up to the logarithm of the USD.
 
-        Integrated gradients (Sundararajan et al., 2017) on the way from a person of average features.
+        Of the network, integrated gradients (Sundararajan et al., 2017) on the way from a person of average features.
+        Of BG/NBD with Gamma-Gamma, Shapley values of purchases, spending and their times, from somebody who never
+        bought.
         """
+        if self.method == BG_NBD and self.beside_ is not None:
+            return self.beside_.contributions(checked(X, self.feature_names_in_))
         scaled = self._scaled(X)
         moved, base = _integrated(self.net_, scaled)
         parts = pd.DataFrame(moved * self.slope_, index=X.index, columns=list(self.feature_names_in_))
@@ -141,7 +181,7 @@ class LtvModel:
     def importances(self, X: pd.DataFrame) -> pd.Series:
         """Return each feature's share of the mean absolute contribution to the logarithm of the USD of the rows."""
         moved = self.contributions(X).drop(columns="base").abs().mean()
-        return (moved / moved.sum()).rename("importance")
+        return (moved / max(float(moved.sum()), 1e-12)).rename("importance")
 
     def files(self) -> dict[str, bytes]:
         """Return what `from_files` needs: the network as skops, the numbers around it as JSON."""
@@ -150,6 +190,8 @@ class LtvModel:
             "spread": self.spread_.tolist(),
             "line": [self.unit_, self.slope_, self.intercept_],
             "band": self.band_.to_dict(),
+            "beside_band": self.beside_band_.to_dict(),
+            "method": self.method,
         }
         return {
             "network.skops": skops.io.dumps(self.net_, compression=ZIP_DEFLATED),
@@ -182,7 +224,8 @@ class LtvModel:
         model.unit_, model.slope_, model.intercept_ = map(float, numbers[2])
         model.band_ = Band.from_dict(scale.get("band", {}))
         model.beside_ = None if files["spending.json"] == b"null" else Spending.from_json(files["spending.json"])
-        return model
+        model.beside_band_ = Band.from_dict(scale.get("beside_band", scale.get("band", {})))
+        return model.by(scale.get("method", NETWORK))
 
     def _scaled(self, X: pd.DataFrame) -> NDArray[np.float64]:
         scaled = (_logs(checked(X, self.feature_names_in_)) - self.mean_) / self.spread_
@@ -200,6 +243,8 @@ def spenders(y: pd.Series | NDArray[np.float64]) -> NDArray[np.float64]:
         NotEnoughData: Fewer than 10 who spent anything.
     """
     spent = np.asarray(y, dtype="float64").clip(0.0)
+    if len(spent) >= MIN_EXAMPLES and not spent.any():
+        raise NotApplicable(f"not applicable: none of {len(spent)} people spent anything")
     if (spent > 0).sum() < MIN_SPENDERS:
         raise NotEnoughData(
             f"of {len(spent)} people {(spent > 0).sum()} spent anything; at least {MIN_SPENDERS} are needed"

@@ -10,9 +10,9 @@ import pandas as pd
 import xgboost
 from scipy.optimize import minimize
 
-from workbench.errors import ModelError, NotEnoughData
+from workbench.errors import ModelError, NotApplicable, NotEnoughData
 from workbench.models.churn import FEW_EXAMPLES, MIN_PER_CLASS
-from workbench.models.features import checked, enough
+from workbench.models.features import MIN_EXAMPLES, checked, enough
 from workbench.models.labels import ACTIONS
 
 if TYPE_CHECKING:
@@ -182,6 +182,8 @@ def coded(y: pd.Series | NDArray[np.object_]) -> NDArray[np.int64]:
     counts = np.bincount(codes, minlength=len(ACTIONS))
     if (counts >= MIN_PER_CLASS).sum() < 2:  # noqa: PLR2004 - to tell apart takes two
         told = ", ".join(f"{name} {count}" for name, count in zip(ACTIONS, counts, strict=True))
+        if len(codes) >= MIN_EXAMPLES and (counts > 0).sum() == 1:
+            raise NotApplicable(f"not applicable: all {len(codes)} people did the same next: {told}")
         raise NotEnoughData(f"at least two actions are needed that {MIN_PER_CLASS} people did next; there are {told}")
     return codes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,6 +84,8 @@ def gates(model: str, table: pd.DataFrame) -> list[str]:
     rows = _by_metric(table)
     failed = []
     row = rows.get(NOT_WORSE.get(model, ""))
+    if row and math.isnan(row["value"]):
+        failed.append(f"{NOT_WORSE[model]} cannot be measured: what was predicted came out alike for everybody")
     if row and row["gain_ci_high"] < 0:
         failed.append(
             f"{NOT_WORSE[model]} {row['value']:.4g} is worse than the baseline's {row['baseline']:.4g} beyond chance"

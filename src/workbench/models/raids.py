@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.charts.spec import Band, Chart, Line
-from workbench.errors import NotEnoughData
+from workbench.errors import NotApplicable, NotEnoughData
 from workbench.metrics import queries
 from workbench.models import evaluate
 from workbench.models.logistic import Posterior, fit_logistic, share
@@ -199,8 +199,12 @@ def enough_raids(raids: pd.DataFrame) -> None:
 
     Raises:
         NotEnoughData: Fewer than 60, or fewer than 10 that succeeded or failed.
+        NotApplicable: All succeeded, or all failed.
     """
     won = int(raids["success"].sum())
+    if len(raids) >= MIN_RAIDS and won in (0, len(raids)):
+        outcome = "succeeded" if won else "failed"
+        raise NotApplicable(f"not applicable: all {len(raids)} raids {outcome}, so that nothing tells success apart")
     if len(raids) < MIN_RAIDS or min(won, len(raids) - won) < MIN_OF_EACH:
         raise NotEnoughData(
             f"not enough data: {len(raids)} raids have ended, {won} of them with success; at least {MIN_RAIDS} are "

@@ -76,6 +76,7 @@ class Manifest:
         metrics: By name, out of time.
         code: Hash of the code that trained it.
         files: Checksum (SHA-256) by file name.
+        method: Which of several methods of its kind predicts, where there are several: of `ltv.METHODS`.
         format: Of the manifest.
     """
 
@@ -89,6 +90,7 @@ class Manifest:
     metrics: dict[str, float]
     code: str
     files: dict[str, str]
+    method: str = ""
     format: int = FORMAT
 
     def to_json(self) -> bytes:
@@ -111,6 +113,7 @@ class About:
     feature_version: str
     horizon_days: int
     metrics: dict[str, float]
+    method: str = ""
 
 
 class Registry:
@@ -285,10 +288,10 @@ class Registry:
         return model.from_files({file: files[file] for file in model.file_names}, manifest.features), manifest
 
     def overview(self) -> pd.DataFrame:
-        """Tabulate what serves: model, version, trained until when, days ahead, since when and why, or refused."""
+        """Tabulate what serves: model, method, version, trained until when, days ahead, since when and why."""
         import pandas as pd  # noqa: PLC0415 - the registry itself needs none of it
 
-        columns = ["model", "version", "trained_until", "horizon_days", "served_since", "why", "refused"]
+        columns = ["model", "method", "version", "trained_until", "horizon_days", "served_since", "why", "refused"]
         rows: list[dict[str, object]] = []
         for name in self.names():
             try:
@@ -300,7 +303,11 @@ class Registry:
                 row = dict[str, object](model=name, version=turn.version, served_since=turn.at, why=turn.why)
                 try:
                     manifest, _ = self.intact(name, turn.version)
-                    row |= {"trained_until": manifest.trained_until, "horizon_days": manifest.horizon_days}
+                    row |= {
+                        "method": manifest.method or manifest.kind,
+                        "trained_until": manifest.trained_until,
+                        "horizon_days": manifest.horizon_days,
+                    }
                 except ModelError as error:
                     row["refused"] = str(error)
                 rows.append(row)
@@ -313,7 +320,7 @@ class Registry:
             ModelError: One is missing, or its manifest is not what was published.
         """
         one, other = (self.manifest(name, version) for version in (old, new))
-        facts = ("trained_until", "data_version", "feature_version", "horizon_days", "code", "kind")
+        facts = ("trained_until", "data_version", "feature_version", "horizon_days", "code", "kind", "method")
         rows = [(what, str(getattr(one, what)), str(getattr(other, what))) for what in facts]
         rows += [
             (f"feature {feature}", *(("yes", "no") if feature in one.features else ("no", "yes")))

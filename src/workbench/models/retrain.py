@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -211,7 +212,7 @@ def _worse(
     baseline = pd.DataFrame(1.0, index=asked.X.index, columns=range(6)) if name == "next_action" else truth * 0.0
     came, said, _ = lesson.judge(truth, champion.model, baseline, asked)[aspect]
     now = float(evaluate.compare({lesson.score: metric}, came, said, baseline=said)["value"].iloc[0])
-    if now >= when.threshold * before:
+    if math.isnan(now) or now >= when.threshold * before:
         return []
     return [f"its {lesson.score} was {before:.3f} when it was trained and is {now:.3f} on the newest weeks"]
 

@@ -14,6 +14,7 @@ from workbench.metrics import queries
 from workbench.models.examples import span
 from workbench.models.features import FeatureFrame, features
 from workbench.models.lessons import LESSONS
+from workbench.models.ltv import METHODS, NETWORK
 from workbench.models.policy import CHURNED, Policy, policy
 from workbench.results import Answer, Definition
 
@@ -38,6 +39,8 @@ class PredictionsDefinition(Definition):
     horizon_days: int
     policy: str
     versions: tuple[tuple[str, str], ...]
+    ltv_days: int | None = None
+    ltv_method: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,8 +92,9 @@ class Predictions(Answer):
             told.append(f"Mean predicted engagement is {people['engagement_score'].mean():.2f}")
         if people["predicted_ltv"].notna().any():
             told.append(
-                f"Together they are expected to spend ${people['predicted_ltv'].sum():,.0f} (by purchases alone "
-                f"${people['ltv_bg_nbd'].sum():,.0f})"
+                f"LTV, next {self.definition.ltv_days} days: together they are expected to spend "
+                f"${people['predicted_ltv'].sum():,.0f} by {METHODS.get(self.definition.ltv_method, 'the model')} (by "
+                f"purchases alone ${people['ltv_bg_nbd'].sum():,.0f})"
             )
         return ". ".join([*told, *self.notes]) + "."
 
@@ -126,6 +130,7 @@ def predictions(
             f"{instant.isoformat()}, data {snapshot.data_version}: work them out anew"
         )
     days = serving["churn"].manifest.horizon_days if "churn" in serving else 28
+    ltv = serving["ltv"].manifest if "ltv" in serving else None
     active = people.active(days).X
     frame = _scored(active, serving, chosen)
     return Predictions(
@@ -136,6 +141,8 @@ def predictions(
             horizon_days=days,
             policy=chosen.version,
             versions=tuple((name, each.manifest.version) for name, each in serving.items()),
+            ltv_days=ltv.horizon_days if ltv else None,
+            ltv_method=(ltv.method or NETWORK) if ltv else "",
             people=snapshot.people,
         ),
         data_version=snapshot.data_version,

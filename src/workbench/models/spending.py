@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from workbench.models.examples import Examples
 
 YEAR_DAYS: Final = 365.25
+_LEAST_USD: Final = 0.01
+"""Less than a cent has no logarithm that says anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,37 @@ class Spending:
             worth = (1 + self.discount) ** (-self.horizon_days / 2 / YEAR_DAYS)  # spread evenly, half lies behind
             usd = np.where(bought > 0, expected * self.paying.expected_value(bought, mean) * worth, usd)
         return pd.Series(usd, index=X.index, name="ltv_bg_nbd").clip(lower=0.0)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it says more than a mean: enough people bought twice."""
+        return self.buying is not None and self.paying is not None
+
+    def contributions(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Say what moves each prediction: per feature and `base`; a row adds up to the logarithm of the USD.
+
+        Shapley values over how often, how much and when somebody bought, from what is expected of who never did. When
+        is shared between the first and the last purchase.
+        """
+        parts = (("purchase_days",), ("spend_usd",), ("days_since_first_purchase", "days_since_purchase"))
+        none = X.assign(purchase_days=0.0, spend_usd=0.0, days_since_first_purchase=np.nan, days_since_purchase=np.nan)
+        with_parts = {
+            chosen: np.log(
+                self.predict(none.assign(**{n: X[n] for at in chosen for n in parts[at]})).clip(lower=_LEAST_USD)
+            )
+            for size in range(len(parts) + 1)
+            for chosen in combinations(range(len(parts)), size)
+        }
+        moved = pd.DataFrame(0.0, index=X.index, columns=[*X.columns, "base"])
+        moved["base"] = with_parts[()]
+        orders = list(permutations(range(len(parts))))
+        for order in orders:
+            for place, part in enumerate(order):
+                before, after = (tuple(sorted(order[:end])) for end in (place, place + 1))
+                gain = (with_parts[after] - with_parts[before]) / len(orders) / len(parts[part])
+                for name in parts[part]:
+                    moved[name] += gain
+        return moved
 
     def to_json(self) -> bytes:
         """Return it as JSON."""

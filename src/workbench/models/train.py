@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
-from workbench.errors import InvalidArgument, ModelError, NotEnoughData
+from workbench.errors import InvalidArgument, ModelError, NotApplicable, NotEnoughData
 from workbench.metrics import queries
 from workbench.models import evaluate
 from workbench.models.card import CARD, card
@@ -16,6 +17,7 @@ from workbench.models.drift import REFERENCE, reference
 from workbench.models.examples import Examples, Fold, History, history, longest_horizon, span
 from workbench.models.features import FEATURES, MIN_EXAMPLES, features, version
 from workbench.models.lessons import LESSONS, Horizons, Lesson, PersonModel
+from workbench.models.ltv import METHODS
 from workbench.models.promotion import MARGIN, Decision, Rival, decide
 from workbench.models.registry import About, Registry, Serving
 from workbench.models.training import Training, TrainingDefinition
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 SHORTEST_LTV_DAYS: Final = 14
 """A history too short for the LTV horizon shortens it, but not below this."""
+
+_EQUAL: Final = 1e-9
 
 EXPLAINED: Final = 2_000
 """Most people whose contributions are worked out for the importances."""
@@ -46,6 +50,8 @@ class _Taught:
     calibration: pd.DataFrame
     importances: pd.DataFrame
     rival: Rival | None
+    method: str = ""
+    chosen: str = ""
     validated: tuple[datetime, ...] = field(default=())
 
 
@@ -79,6 +85,8 @@ def train(
 
     Raises:
         NotEnoughData: The history is too short, too few people were active, or nearly all did the same.
+        NotApplicable: For each of the models, what it would predict is the same for everybody. Where that is so of
+            some, the others are trained and the reading says so.
         InvalidArgument: A cutoff after the data, a horizon below 1, or a model that is not known.
     """
     if not models or set(models) - set(LESSONS):
@@ -87,7 +95,8 @@ def train(
     begin, end = span(snapshot)
     looking = _fitting(given, cutoff=cutoff or end, begin=begin) if "ltv" in models else given
     seen: dict[int, History] = {}
-    taught = []
+    taught: list[_Taught] = []
+    alike: dict[str, str] = {}
     for name in models:
         days = getattr(looking, LESSONS[name].horizon)
         if days not in seen:
@@ -95,8 +104,14 @@ def train(
                 snapshot, cutoff=cutoff, horizon_days=days, weights=weights, active_days=looking.churn,
                 discount=looking.discount,
             )  # fmt: skip
-        taught.append(_taught(name, seen[days], registry=registry, horizons=looking, seed=seed))
-    return _report(taught, looking, registry=registry, margin=margin, seed=seed)
+        try:
+            taught.append(_taught(name, seen[days], registry=registry, horizons=looking, seed=seed))
+        except NotApplicable as error:  # of one model: what it would predict is alike for all, the others go on
+            alike[name] = str(error)
+    if not taught:
+        raise NotApplicable("; ".join(f"{name}: {reason}" for name, reason in alike.items()))
+    note = "; ".join(f"The {name} model is {reason}" for name, reason in alike.items())
+    return replace(_report(taught, looking, registry=registry, margin=margin, seed=seed), note=note)
 
 
 def untrained(snapshot: Snapshot, *, reason: str, horizons: Horizons, weights: Weights) -> Training:
@@ -128,12 +143,16 @@ def _fitting(horizons: Horizons, *, cutoff: datetime, begin: datetime) -> Horizo
 def _taught(name: str, seen: History, *, registry: Registry | None, horizons: Horizons, seed: int) -> _Taught:
     lesson = LESSONS[name]
     folds, final = seen.folds()
+    _varied(name, lesson, seen, [*folds, final])
     validated = tuple(fold.validate for fold in folds if fold.validate)
     champion = _champion(registry, name, lesson, seen)
     parts = [_judged(seen, fold, lesson, champion=champion, horizons=horizons, seed=seed) for fold in folds]
     judged = {aspect: pd.concat([part[aspect] for part in parts]) for aspect in parts[0]}
+    method, chosen = _better(name, lesson, judged)
+    judged = {aspect: frame.assign(model=frame[f"model {method}"]) for aspect, frame in judged.items()}
     tables = [_compared(metrics, judged[aspect], seed=seed) for aspect, metrics in lesson.metrics.items()]
-    model = _fit(seen, final, lesson, horizons=horizons, seed=seed)
+    rivals = lesson.rivals(_fit(seen, final, lesson, horizons=horizons, seed=seed))
+    model = rivals.get(method) or next(iter(rivals.values()))
     newest = seen.examples([final.calibrate])
     value = judged["value"]
     return _Taught(
@@ -146,7 +165,55 @@ def _taught(name: str, seen: History, *, registry: Registry | None, horizons: Ho
         importances=_importances(model, newest.X, seed),
         rival=_rival(champion, lesson, judged, validated, seed=seed),
         validated=validated,
+        method=method,
+        chosen=chosen,
     )
+
+
+def _better(name: str, lesson: Lesson, judged: dict[str, pd.DataFrame]) -> tuple[str, str]:
+    """Choose the form of a model with the least loss out of time: its method, and why in words."""
+    aspect, metric = next((a, m[lesson.loss]) for a, m in lesson.metrics.items() if lesson.loss in m)
+    rows = judged[aspect]
+    methods = [str(column).removeprefix("model ") for column in rows if str(column).startswith("model ")]
+    if len(methods) == 1:
+        return methods[0], ""
+    losses = {}
+    for method in methods:
+        order = np.argsort(-rows[f"model {method}"].to_numpy(), kind="stable")
+        losses[method] = metric(
+            rows["truth"].to_numpy()[order], rows[f"model {method}"].to_numpy()[order], np.ones(len(rows))
+        )
+    best, *rest = sorted(methods, key=lambda method: losses[method])
+    others = ", ".join(f"{METHODS[method]} has {losses[method]:.4g}" for method in rest)
+    return best, f"{name.upper()} is predicted by {METHODS[best]}, {lesson.loss} {losses[best]:.4g}; {others}"
+
+
+def _varied(name: str, lesson: Lesson, seen: History, folds: list[Fold]) -> None:
+    """Refuse to learn what is the same for everybody: all that is validated, or all that the last training sees.
+
+    Raises:
+        NotApplicable: It is.
+    """
+    validated = [fold.validate for fold in folds if fold.validate]
+    for cutoffs in (validated, [*folds[-1].fit, folds[-1].calibrate]):
+        known = seen.examples(cutoffs)
+        truth = lesson.truth(known)
+        if len(known) >= MIN_EXAMPLES and _constant(truth):
+            raise NotApplicable(f"not applicable: {_alike(name, truth)}")
+
+
+def _constant(truth: pd.Series) -> bool:
+    if pd.api.types.is_float_dtype(truth):
+        return bool(truth.max() - truth.min() <= _EQUAL)
+    return truth.nunique() == 1
+
+
+def _alike(name: str, truth: pd.Series) -> str:
+    if name == "churn":
+        left = int(truth.sum())
+        return f"of {len(truth)} people {left} churned and {len(truth) - left} stayed"
+    value = f"{truth.iloc[0]:.3g}" if pd.api.types.is_float_dtype(truth) else str(truth.iloc[0])
+    return f"of all {len(truth)} people came the same, {value}"
 
 
 def _compared(
@@ -170,14 +237,19 @@ def _champion(registry: Registry | None, name: str, lesson: Lesson, seen: Histor
 def _judged(
     seen: History, fold: Fold, lesson: Lesson, *, champion: Serving[Any] | None, horizons: Horizons, seed: int
 ) -> dict[str, pd.DataFrame]:
-    """Predict the validated cutoff of a fold: per aspect `truth`, `model`, `baseline`, `champion`, a row per person."""
+    """Predict the validated cutoff of a fold, a row per person.
+
+    Returns:
+        Per aspect `truth`, `baseline`, `champion`, and `model ` with the method for each form of the model.
+    """
     asked = _some(seen, [fold.validate] if fold.validate else [])
     truth, model = lesson.truth(asked), _fit(seen, fold, lesson, horizons=horizons, seed=seed)
     baseline = lesson.baseline(seen.examples([*fold.fit, fold.calibrate]), asked, horizons)
-    found = {
-        aspect: pd.DataFrame(dict(zip(("truth", "model", "baseline"), columns, strict=True)))
-        for aspect, columns in lesson.judge(truth, model, baseline, asked).items()
-    }
+    found: dict[str, pd.DataFrame] = {}
+    for method, form in lesson.rivals(model).items():
+        for aspect, (came, predicted, beside) in lesson.judge(truth, form, baseline, asked).items():
+            frame = found.get(aspect, pd.DataFrame({"truth": came, "baseline": beside}))
+            found[aspect] = frame.assign(**{f"model {method}": predicted})
     if champion is not None:
         rivals = lesson.judge(truth, champion.model, baseline, asked)
         found = {aspect: frame.assign(champion=rivals[aspect][1]) for aspect, frame in found.items()}
@@ -244,6 +316,8 @@ def _report(
         importances=pd.concat([_named(one.name, one.importances) for one in taught], ignore_index=True),
         churn_rate=float(newest.churned.mean()),
         decisions=tuple(decisions),
+        methods={one.name: one.method for one in taught if one.method},
+        chosen=tuple(one.chosen for one in taught if one.chosen),
     )
 
 
@@ -263,6 +337,7 @@ def _publish(registry: Registry, one: _Taught, *, margin: float) -> Decision:
         feature_version=version(),
         horizon_days=seen.horizon_days,
         metrics=metrics,
+        method=one.method,
     )
     now = features(seen.snapshot, seen.cutoff).active(seen.active_days).X
     extras = {

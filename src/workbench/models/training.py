@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from workbench.charts.spec import Bars, Chart, Line
@@ -23,7 +23,7 @@ SHOWN_FEATURES: Final = 12
 _AXES: Final = {
     "churn": ("Churn: predicted and observed", "predicted risk", "share who churned", "percent"),
     "engagement": ("Engagement: predicted and observed", "predicted score", "mean score", "decimal"),
-    "ltv": ("LTV: predicted and observed", "predicted USD", "mean USD spent", "usd"),
+    "ltv": ("LTV, next {days} days: predicted and observed", "predicted USD", "mean USD spent", "usd"),
     "next_action": ("Next action: certainty and hits", "probability of the likeliest", "share of hits", "percent"),
 }
 
@@ -56,6 +56,8 @@ class Training(Answer):
         importances: `model`, `feature`, `importance` (share; largest first per model).
         churn_rate: Share of the people of the newest labelled cutoff who churned.
         decisions: What was published, and whether it serves now; empty if nothing was.
+        methods: Which of several methods predicts, by model: of LTV, whichever was better out of time.
+        chosen: Why, in words.
         note: What else is to be said, such as why nothing was trained.
     """
 
@@ -63,6 +65,8 @@ class Training(Answer):
     importances: pd.DataFrame
     churn_rate: float
     decisions: tuple[Decision, ...]
+    methods: dict[str, str] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
     note: str = ""
     definition: TrainingDefinition
 
@@ -93,6 +97,7 @@ class Training(Answer):
             return Chart(title="Not trained", marks=())
         curve = self.calibration[self.calibration["model"] == chosen]
         title, x_label, y_label, y_format = _AXES[chosen]
+        title = title.format(days=self.definition.horizons.ltv)
         top = 1.0 if y_format != "usd" else max(float(curve["predicted"].max()), float(curve["observed"].max()))
         return Chart(
             title=title,
@@ -168,10 +173,11 @@ class Training(Answer):
         gini, loss, total = (self._row("ltv", metric) for metric in ("gini", "deviance", "total_error"))
         held = self._row("ltv", "coverage")["value"]
         return (
-            f"What people spend over the next {self.definition.horizons.ltv} days: the network's order finds "
-            f"{gini['value']:.0%} of what a perfect order would find (BG/NBD with Gamma-Gamma {gini['baseline']:.0%}); "
-            f"by deviance it is {_verdict(loss)}. The sum of its predictions was off by {total['value']:.0%}, and its "
-            f"90% intervals held for {held:.0%} of the people. It looks first at {self._first('ltv')}."
+            f"LTV, what people spend over the next {self.definition.horizons.ltv} days: {''.join(self.chosen)}. Its "
+            f"order finds {gini['value']:.0%} of what a perfect order would find (BG/NBD with Gamma-Gamma "
+            f"{gini['baseline']:.0%}); by deviance it is {_verdict(loss)}. The sum of its predictions was off by "
+            f"{total['value']:.0%}, and its 90% intervals held for {held:.0%} of the people. It looks "
+            f"first at {self._first('ltv')}."
         )
 
     def _action_reading(self) -> str:

@@ -48,6 +48,13 @@ class People:
     frame: pd.DataFrame
     said: str
     horizon_days: int
+    ltv_days: int | None = None
+    ltv_method: str = ""
+
+    @property
+    def ltv_title(self) -> str:
+        """What LTV is of; without its horizon the number says nothing."""
+        return f"LTV, next {self.ltv_days} days" if self.ltv_days else "LTV"
 
 
 _told: dict[tuple[str, str], tuple[float, People | WorkbenchError]] = {}
@@ -76,6 +83,8 @@ def people_of(bench: Bench) -> People:
         ModelError: No model was trained.
         NotEnoughData: There are no events.
     """
+    from workbench.models.ltv import METHODS  # noqa: PLC0415 - in the process that asks
+
     found = bench.predict()
     profiles = bench.profiles(now=found.definition.cutoff).frame.set_index("user_id")
     frame = found.frame.set_index("user_id")
@@ -85,7 +94,13 @@ def people_of(bench: Bench) -> People:
         platform=profiles["main_platform"].reindex(frame.index).fillna("(none)"), tenure=weeks,
         drivers=_drivers(bench, frame.index, found.definition.cutoff),
     )  # fmt: skip
-    return People(frame.reset_index(), found.reading(), found.definition.horizon_days)
+    return People(
+        frame.reset_index(),
+        found.reading(),
+        found.definition.horizon_days,
+        found.definition.ltv_days,
+        METHODS.get(found.definition.ltv_method, ""),
+    )
 
 
 def _drivers(bench: Bench, people: pd.Index[str], cutoff: datetime) -> list[str]:
@@ -158,8 +173,10 @@ def _engaged(_: View, people: People) -> Content:
 def _worth(_: View, people: People) -> Content:
     value = people.frame["predicted_ltv"]
     known = value.notna().any()
-    note = f"{number(float(value.mean()), 'usd')} a person" if known else "no model"
-    return Number(title="Predicted lifetime value", value=float(value.sum()) if known else None, form="usd", note=note)
+    note = (
+        f"{number(float(value.mean()), 'usd')} a person, by {people.ltv_method or 'the model'}" if known else "no model"
+    )
+    return Number(title=people.ltv_title, value=float(value.sum()) if known else None, form="usd", note=note)
 
 
 def _risk_map(view: View, people: People) -> Content:
@@ -220,7 +237,7 @@ def _spending(_: View, people: People) -> Content:
     counts, _edges = np.histogram(value, bins=[*_SPENDING, np.inf])
     names = [f"${low:g}-{high:g}" for low, high in pairwise(_SPENDING)] + [f"${_SPENDING[-1]:g}+"]
     note = f"median {number(float(value.median()), 'usd')}" if len(value) else ""
-    chart = Chart(title="Predicted lifetime value", x_label="USD of a person", y_label="people", note=note,
+    chart = Chart(title=people.ltv_title, x_label="USD of a person", y_label="people", note=note,
                   marks=(Bars(x=tuple(names), y=tuple(map(float, counts))),) if len(value) else ())  # fmt: skip
     return Drawing(chart=chart, frame=pd.DataFrame({"ltv": names, "people": counts}), said=people.said)
 
@@ -347,7 +364,7 @@ PAGE: Final = Page(
                 Tile(name="at-risk", title="People at high risk", asks=_scored(_at_risk), slow=True),
                 Tile(name="expected", title="Expected to go silent", asks=_scored(_expected), slow=True),
                 Tile(name="engagement", title="Predicted engagement", asks=_scored(_engaged), slow=True),
-                Tile(name="worth", title="Predicted lifetime value", asks=_scored(_worth), slow=True),
+                Tile(name="worth", title="LTV", asks=_scored(_worth), slow=True),
             ),
         ),
         Section(
@@ -356,7 +373,7 @@ PAGE: Final = Page(
                 Tile(name="risk", title="Churn risk by level and segment", asks=_scored(_risk_map), span=2, slow=True),
                 Tile(name="next-raid", title="The next raid", asks=_raids, slow=True),
                 Tile(name="most-at-risk", title="Most at risk", asks=_scored(_most_at_risk), span=2, slow=True),
-                Tile(name="ltv", title="Predicted lifetime value", asks=_scored(_spending), height=420, slow=True),
+                Tile(name="ltv", title="LTV", asks=_scored(_spending), height=420, slow=True),
                 Tile(name="forecast", title="The coming 30 days", asks=_forecast, span=2, slow=True),
                 Tile(name="curves", title="Retention of the newest cohorts", asks=_curves),
                 Tile(name="retention", title="Retention", asks=_triangle, span=2, height=440),
