@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
-from workbench.events import CLOCK_SKEW
 from workbench.metrics import arguments, queries
 from workbench.metrics.calendars import midnight
+from workbench.times import CLOCK_SKEW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
