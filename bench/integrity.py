@@ -45,13 +45,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--millions", type=int, nargs="+", default=[1], help="sizes of the lake, in events")
     parser.add_argument("--times", type=int, default=15)
     parser.add_argument("--flips", type=int, default=500)
-    wanted = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     missed = 0
-    for size in wanted.millions:
+    for size in options.millions:
         lake = _lake(size)
         for name, ask in QUESTIONS.items():
-            missed |= _cost(f"{size:3d} M  {name}", lake, ask, wanted.times)
-    return missed | _flips(_lake(wanted.millions[0]), wanted.flips)
+            missed |= _cost(f"{size:3d} M  {name}", lake, ask, options.times)
+    return missed | _flips(_lake(options.millions[0]), options.flips)
 
 
 def _cost(name: str, lake: Path, ask: Callable[[wb.Workbench], object], times: int) -> int:

@@ -130,7 +130,7 @@ def test_a_damaged_table_is_refused_and_named(lake):
             daily.read(lake, "scores")
     assert lake.scrub() == {f"scores/{path.relative_to(lake.path / 'scores')}": ANY}
     path.write_bytes(good)
-    assert (lake.scrub(), lake.unnamed()) == ({}, [])
+    assert (lake.scrub(), lake.files_without_checksum()) == ({}, [])
 
 
 def test_a_table_of_an_older_version_is_read_and_gets_checksums(lake):
@@ -138,9 +138,9 @@ def test_a_table_of_an_older_version_is_read_and_gets_checksums(lake):
     write_deltalake(lake.path / "scores", old, mode="overwrite", partition_by=["date"], name="scores")
     assert people(lake) == [("ann", 0.5), ("bob", 0.5)]
     daily.replace(lake, "scores", TUESDAY, rows("cem"))
-    assert (len(lake.unnamed()), daily.days(lake, "scores")) == (1, [MONDAY, TUESDAY])
+    assert (len(lake.files_without_checksum()), daily.days(lake, "scores")) == (1, [MONDAY, TUESDAY])
     lake.maintain(full=True)
-    assert lake.unnamed() == []
+    assert lake.files_without_checksum() == []
     assert people(lake) == [("ann", 0.5), ("bob", 0.5), ("cem", 0.5)]
     assert people(lake, MONDAY) == [("ann", 0.5), ("bob", 0.5)]
 

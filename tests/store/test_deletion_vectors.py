@@ -209,7 +209,7 @@ def test_thousands_of_rows_are_left_out_by_a_bitmap(lake):
 def test_the_relation_of_no_files_is_none(tmp_path):
     assert deletion_vectors.relation(tmp_path, [], "*", deletions="deletions") is None
     assert deletion_vectors.deletions(tmp_path, []) is None
-    kept = deletion_vectors.kept_rows(pa.table({"a": [1, 2, 3]}), np.array([0, 2]))
+    kept = deletion_vectors.remaining_rows(pa.table({"a": [1, 2, 3]}), np.array([0, 2]))
     assert kept["a"].to_pylist() == [2]
 
 

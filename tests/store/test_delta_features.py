@@ -128,7 +128,7 @@ def test_what_deltalake_itself_deletes_and_rewrites_stays_so(lake):
     assert ask(lake.path) == 1
     opened = LakeStore(lake.path)
     opened.maintain(full=True)
-    assert (ask(lake.path), opened.unnamed()) == (1, [])
+    assert (ask(lake.path), opened.files_without_checksum()) == (1, [])
 
 
 def test_known_features_are_written_beside(lake):

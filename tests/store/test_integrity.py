@@ -213,7 +213,7 @@ def test_people_of_a_file_that_another_program_wrote_unsorted_are_still_followed
             lake.maintain(full=True)
         funnel = wb.open(lake.path).funnel(["view", "buy"], now="2026-02-01").frame
         assert funnel["users"].tolist() == [60, 60]
-    assert lake.unnamed() == []
+    assert lake.files_without_checksum() == []
 
 
 def shuffled(lake):

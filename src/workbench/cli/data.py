@@ -233,11 +233,11 @@ def _files(lake: LakeStore, *, scrub: bool) -> None:
     files = lake.snapshot().files
     waiting, size = sum(file.rows for file in files if file.in_tail), sum(file.size for file in files) / 1e6
     typer.echo(f"files     {len(files):,}, {size:,.1f} MB, {waiting:,} events not sorted yet")
-    unnamed = lake.unnamed()
-    if unnamed:
+    unchecked = lake.files_without_checksum()
+    if unchecked:
         typer.echo(
-            f"unchecked {len(unnamed):,} files of other programs or versions have no checksum, the first is "
-            f"{unnamed[0]}: `workbench lake compact --full` adds them"
+            f"unchecked {len(unchecked):,} files of other programs or versions have no checksum, the first is "
+            f"{unchecked[0]}: `workbench lake compact --full` adds them"
         )
     if not scrub:
         return

@@ -76,7 +76,7 @@ def read(store: LakeStore | ClickHouseStore, name: str, *, day: date | None = No
     if isinstance(store, ClickHouseStore):
         return _selected(store, name, day)
     try:
-        table = daily_lake.opened(store.path / name)
+        table = daily_lake.open_table(store.path / name)
         if table is None:
             return None
         return daily_lake.read(store.path / name, table, day=None if day is None else day.isoformat())
@@ -89,7 +89,7 @@ def days(store: LakeStore | ClickHouseStore, name: str) -> list[date]:
     if isinstance(store, ClickHouseStore):
         table = _selected(store, name, None, what="DISTINCT date")
         return [] if table is None else sorted(table["date"].to_pylist())
-    table = daily_lake.opened(store.path / name)
+    table = daily_lake.open_table(store.path / name)
     return [] if table is None else [date.fromisoformat(each) for each in daily_lake.days(table)]
 
 

@@ -37,7 +37,7 @@ def names(lake: Path) -> list[str]:
     return sorted(path.parent.name for path in lake.glob("*/_delta_log") if path.parent.name != "events")
 
 
-def opened(root: Path) -> DeltaTable | None:
+def open_table(root: Path) -> DeltaTable | None:
     """Open the table in a folder; `None` if there is none.
 
     Raises:
@@ -53,8 +53,8 @@ def opened(root: Path) -> DeltaTable | None:
 def files(table: DeltaTable) -> list[DayFile]:
     """List the files of a table, ordered by path."""
     entries = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    found = [DayFile(row["path"], row["size_bytes"], str(row[f"partition.{_DAY}"])) for row in entries]
-    return sorted(found, key=lambda file: file.path)
+    day_files = [DayFile(row["path"], row["size_bytes"], str(row[f"partition.{_DAY}"])) for row in entries]
+    return sorted(day_files, key=lambda file: file.path)
 
 
 def replace(root: Path, name: str, dated: pa.Table, day: str) -> None:
@@ -70,7 +70,7 @@ def replace(root: Path, name: str, dated: pa.Table, day: str) -> None:
         DeltaError: Another process wrote to the table meanwhile.
         StoreError: The table cannot be written by Workbench.
     """
-    table = opened(root)
+    table = open_table(root)
     if table is None:
         table = DeltaTable.create(root, dated.schema, mode="ignore", partition_by=[_DAY], name=name)
     delta_features.refuse_unwritable(table, root)
@@ -103,7 +103,7 @@ def read(root: Path, table: DeltaTable, *, day: str | None = None) -> pa.Table:
     for file in files(table):
         if day is None or file.day == day:
             rows = pq.read_table(pa.BufferReader(integrity.content(root, file)), partitioning=None)
-            rows = deletion_vectors.kept_rows(rows, deleted.get(file.path))
+            rows = deletion_vectors.remaining_rows(rows, deleted.get(file.path))
             dates = pa.array([file.day] * rows.num_rows, pa.string()).cast(pa.date32())
             tables.append(_as_table(rows.append_column(_DAY, dates), table))
     return pa.concat_tables(tables)
@@ -122,22 +122,22 @@ def days(table: DeltaTable) -> list[str]:
     )
 
 
-def unnamed(lake: Path) -> list[str]:
+def without_checksum(lake: Path) -> list[str]:
     """List the files, by path in the lake, that record no checksum: those of other programs and older versions."""
     return [f"{name}/{file.path}" for name, file in _all_files(lake) if not integrity.has_checksum(file.path)]
 
 
 def damage(lake: Path) -> dict[str, str]:
     """Read every byte of the tables by day; describe what is wrong, by path in the lake."""
-    found = {f"{name}/{file.path}": integrity.damage(lake / name, file) for name, file in _all_files(lake)}
-    return {path: reason for path, reason in found.items() if reason}
+    reasons = {f"{name}/{file.path}": integrity.damage(lake / name, file) for name, file in _all_files(lake)}
+    return {path: reason for path, reason in reasons.items() if reason}
 
 
 def add_checksums(lake: Path) -> None:
     """Rewrite the days that have a file without checksum, or with a deletion vector."""
     for name in names(lake):
         root = lake / name
-        table = opened(root)
+        table = open_table(root)
         if table is None:
             continue
         deleted = deletion_vectors.deleted_rows(table)
@@ -148,7 +148,7 @@ def add_checksums(lake: Path) -> None:
 
 
 def _all_files(lake: Path) -> Sequence[tuple[str, DayFile]]:
-    tables = [(name, opened(lake / name)) for name in names(lake)]
+    tables = [(name, open_table(lake / name)) for name in names(lake)]
     return [(name, file) for name, table in tables if table is not None for file in files(table)]
 
 

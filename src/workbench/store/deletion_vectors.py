@@ -50,8 +50,8 @@ def deleted_rows(table: DeltaTable) -> Mapping[str, NDArray[np.int64]]:
         ) from error
     deleted: dict[str, NDArray[np.int64]] = {}
     for batch in vectors.to_batches():
-        for path, kept in zip(batch["filepath"].to_pylist(), batch["selection_vector"], strict=True):
-            mask = np.asarray(kept.values.to_numpy(zero_copy_only=False), dtype=bool)
+        for path, selection in zip(batch["filepath"].to_pylist(), batch["selection_vector"], strict=True):
+            mask = np.asarray(selection.values.to_numpy(zero_copy_only=False), dtype=bool)
             local = unquote(path.removeprefix("file://"))
             deleted[str(Path(local).relative_to(root))] = np.flatnonzero(~mask)
     return deleted
@@ -67,17 +67,17 @@ def is_vector_file(path: str | Path) -> bool:
     return _FILE.fullmatch(Path(path).name) is not None
 
 
-def kept_rows(events: pa.Table, deleted: NDArray[np.int64] | None) -> pa.Table:
+def remaining_rows(events: pa.Table, deleted: NDArray[np.int64] | None) -> pa.Table:
     """Leave deleted rows out of a whole file.
 
-    >>> kept_rows(pa.table({"row": [0, 1, 2]}), np.array([1]))["row"].to_pylist()
+    >>> remaining_rows(pa.table({"row": [0, 1, 2]}), np.array([1]))["row"].to_pylist()
     [0, 2]
     """
     if deleted is None:
         return events
-    kept = np.ones(events.num_rows, dtype=bool)
-    kept[deleted] = False
-    return events.filter(pa.array(kept))
+    remaining = np.ones(events.num_rows, dtype=bool)
+    remaining[deleted] = False
+    return events.filter(pa.array(remaining))
 
 
 def deletions(root: Path, files: Iterable[LakeFile]) -> pa.Table | None:

@@ -26,7 +26,7 @@ def columns(root: Path, file: LakeFile, names: Sequence[str]) -> pa.Table:
     """
     integrity.verify(root, [file])
     table: pa.Table = pq.read_table(root / file.path, columns=list(names), partitioning=None)
-    return deletion_vectors.kept_rows(table, file.deleted)
+    return deletion_vectors.remaining_rows(table, file.deleted)
 
 
 def relation(engine: duckdb.DuckDBPyConnection, root: Path, files: Sequence[LakeFile], names: str) -> str | None:

@@ -116,11 +116,11 @@ def read(root: Path, files: Sequence[LakeFile]) -> pa.Table:
     tables = []
     for file in files:
         events = pq.read_table(pa.BufferReader(integrity.content(root, file)), partitioning=None, schema=STORED_EVENT)
-        tables.append(deletion_vectors.kept_rows(events, file.deleted))
+        tables.append(deletion_vectors.remaining_rows(events, file.deleted))
     return pa.concat_tables(tables).combine_chunks()
 
 
-def rewritten(root: Path, file: LakeFile) -> AddAction | None:
+def rewrite(root: Path, file: LakeFile) -> AddAction | None:
     """Write the events of a file anew, without its deleted rows; `None` if all are deleted.
 
     The new file differs from every other, so one commit can remove the old and add the new.

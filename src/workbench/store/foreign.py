@@ -57,10 +57,10 @@ def add_checksums(
     Raises:
         StoreConflict: Another maintenance job came first.
     """
-    unnamed = [file for file in files.files_of(table) if not integrity.has_checksum(file.path)]
-    if unnamed:
-        commit(table, [*map(files.removal, unnamed), *_rewritten(root, unnamed)], next_job(table))
+    unchecked = [file for file in files.files_of(table) if not integrity.has_checksum(file.path)]
+    if unchecked:
+        commit(table, [*map(files.removal, unchecked), *_rewritten(root, unchecked)], next_job(table))
 
 
 def _rewritten(root: Path, present: Sequence[files.LakeFile]) -> list[files.Action]:
-    return [action for file in present if (action := files.rewritten(root, file)) is not None]
+    return [action for file in present if (action := files.rewrite(root, file)) is not None]

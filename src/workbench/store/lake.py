@@ -201,13 +201,13 @@ class LakeStore:
         found = {file.path: files.damage(self.root, file) for file in self.snapshot().files}
         return {path: damage for path, damage in found.items() if damage} | daily_lake.damage(self.path)
 
-    def unnamed(self) -> list[str]:
+    def files_without_checksum(self) -> list[str]:
         """List the files that record no checksum, so that damage of them would not be seen.
 
         Other programs write such files; `maintain(full=True)` writes them anew, with one.
         """
         events = [file.path for file in self.snapshot().files if not integrity.has_checksum(file.path)]
-        return events + daily_lake.unnamed(self.path)
+        return events + daily_lake.without_checksum(self.path)
 
     def close(self) -> None:
         """Let go of nothing: files are open only while they are read."""

@@ -150,7 +150,7 @@ class LakeSnapshot:
         known = self._footers.get(file.path)
         with pq.ParquetFile(self.root / file.path, metadata=known, read_dictionary=texts) as opened:
             self._footers[file.path] = opened.metadata
-            table = deletion_vectors.kept_rows(opened.read(columns, use_threads=False), file.deleted)
+            table = deletion_vectors.remaining_rows(opened.read(columns, use_threads=False), file.deleted)
         return table if integrity.has_checksum(file.path) else _by_person(table)
 
     def _seen(self, table: pa.Table) -> pa.Table:
