@@ -26,7 +26,7 @@ _SIMPLE: Final = re.compile(r"[A-Za-z0-9_ .$-]+", re.ASCII)
 
 _NAMES: Final = {
     "duckdb": "SELECT DISTINCT unnest(json_keys(properties)) AS name FROM events",
-    "clickhouse": "SELECT DISTINCT arrayJoin(JSONExtractKeys(properties)) AS name FROM events",
+    "clickhouse": "SELECT DISTINCT arrayJoin(JSONExtractKeys(ifNull(properties, ''))) AS name FROM events",
 }
 _CONTAINS: Final = {"duckdb": "contains(properties, $text)", "clickhouse": "position(properties, $text) > 0"}
 
