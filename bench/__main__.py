@@ -11,6 +11,7 @@ BENCHES = (
     "run",
     "kills",
     "integrity",
+    "chaos",
     "questions",
     "stream",
     "live",

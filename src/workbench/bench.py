@@ -156,8 +156,10 @@ class Bench(ModelQuestions):
 
         place = self.place
         source = path if str(path) == "-" else config.resolved(path)
-        rules = self.settings.time_rules
-        summary = ingest(place, source, mapping=mapping, format=format, progress=tqdm, rules=rules)
+        summary = ingest(
+            place, source, mapping=mapping, format=format, progress=tqdm, rules=self.settings.time_rules,
+            retention_days=self.settings.retention_days,
+        )  # fmt: skip
         self.refresh()
         return summary
 

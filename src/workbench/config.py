@@ -187,8 +187,8 @@ class Settings(BaseSettings):
         ge=EPOCH.date(),
         description="First day of events: an earlier one is a fault of a clock, and rejected as `bad_time`.",
     )
-    retention_days: int = Field(
-        default=365, ge=1, description="Age at which events expire: `workbench lake expire` drops them."
+    retention_days: int | None = Field(
+        default=None, ge=1, description="Age at which a daily job drops events; nothing expires if not set."
     )
     vacuum_grace_hours: float = Field(
         24, ge=0, le=26, description="How long replaced files stay for readers of older versions."

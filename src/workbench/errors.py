@@ -80,6 +80,10 @@ class StoreCorrupt(StoreError):
     """A file of the lake is missing, or its bytes are not those that were committed."""
 
 
+class LostEventsWarning(UserWarning):
+    """The lake has lost events for good; the message says how many, of which days."""
+
+
 class NotEnoughData(WorkbenchError):
     """The data is too thin for the answer; the message says what there is and what is needed."""
 

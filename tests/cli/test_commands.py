@@ -101,11 +101,36 @@ def test_files_of_other_programs_are_counted_and_written_anew(typed, project):
 
 
 def test_old_events_expire_when_told(typed, project):
-    typed("ingest", export(project, GOOD))
-    assert "1 events from before" in typed("lake", "expire", "--days", "1")[1]
+    typed("ingest", export(project, GOOD, LATER, {**LATER, "event_id": "3", "occurred_at": "2026-02-06T10:00:00Z"}))
+    code, text = typed("lake", "expire")
+    assert (code, "retention_days is not set" in text) == (1, True)
+    code, text = typed("lake", "expire", "--days", "3")
+    assert (code, "2 of 3 events (66.7%)" in text, "lake expire --days 3 --yes" in text) == (1, True, True)
+    assert "events    3\n" in typed("doctor")[1]
+    assert "2 events from before 2026-02-03 10:00 UTC dropped" in typed("lake", "expire", "--days", "3", "--yes")[1]
     assert typed("lake", "compact", "--full")[0] == 0
     assert typed("lake", "vacuum")[0] == 0
-    assert "events    0\n" in typed("doctor")[1]
+    assert "events    1\n" in typed("doctor")[1]
+
+
+def test_a_schedule_drops_no_history_of_years_ago(typed, project):
+    old = GOOD | {"event_id": "4", "occurred_at": "2020-01-01T10:00:00Z"}
+    typed("ingest", export(project, GOOD, LATER, old))
+    assert "lake expire" not in typed("schedule", "list")[1]
+    (project / "workbench.yaml").write_text("retention_days: 365\n")
+    assert "lake expire" in typed("schedule", "list")[1]
+    code, text = typed("lake", "expire")
+    assert (code, "1 of 3 events (33.3%)" in text, "lake expire --days 365 --yes" in text) == (1, True, True)
+    assert "events    3\n" in typed("doctor")[1]
+
+
+def test_an_ingest_says_how_many_events_are_past_the_retention(typed, project):
+    (project / "workbench.yaml").write_text("retention_days: 7\n")
+    old = GOOD | {"event_id": "4", "occurred_at": "2024-01-01T10:00:00Z"}
+    assert (
+        "1 event of it is older than the retention of 7 days" in typed("ingest", export(project, GOOD, LATER, old))[1]
+    )
+    assert "older than" not in typed("ingest", export(project, GOOD, LATER))[1]
 
 
 @pytest.mark.parametrize(

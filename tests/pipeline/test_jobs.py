@@ -21,6 +21,19 @@ def test_what_comes_along_has_the_seeds_schedules():
     assert (known["pipeline"].retries, known["pipeline"].retry_delay) == (1, "5m")
 
 
+def test_events_expire_by_the_clock_only_where_a_retention_is_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "expire" not in {job.kind for job in jobs.load().jobs}
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "jobs: {tidy: {kind: expire, schedule: '@daily'}, old: {kind: expire, schedule: '@daily', options: {days: 9}}}"
+    )
+    assert [job.name for job in jobs.load(own).jobs if job.kind == "expire"] == ["old"]
+    (tmp_path / "workbench.yaml").write_text("retention_days: 365\n")
+    assert [job.name for job in jobs.load().jobs if job.kind == "expire"] == ["retention"]
+    assert [job.name for job in jobs.load(own).jobs if job.kind == "expire"] == ["tidy", "old"]
+
+
 def test_a_job_is_a_command_of_this_house():
     assert command('kind: run, schedule: "@daily", options: {source: a.jsonl, force: true, set: {within: 7d}}') == [
         "run", '--set=within="7d"', "--source=a.jsonl", "--force",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -230,7 +231,10 @@ def test_vacuum_leaves_what_a_reader_may_still_need(lake):
     assert lake.vacuum() == []
     assert old.query("SELECT * FROM events").num_rows == 1
     version = lake.snapshot().version
-    assert {path.suffix for path in lake.vacuum(grace_hours=0)} == {".parquet", ".tmp"}
+    assert {path.suffix for path in lake.vacuum(grace_hours=0)} == {".parquet"}
+    two_days_ago = datetime.now(UTC).timestamp() - 48 * 3600
+    os.utime(lake.root / "month=tail" / "killed.tmp", (two_days_ago, two_days_ago))
+    assert {path.name for path in lake.vacuum(grace_hours=24)} == {"killed.tmp"}
     assert (lake.scrub(), lake.snapshot().version) == ({}, version)
     with pytest.raises(StoreCorrupt, match="vacuum"):
         LakeStore(lake.path).snapshot(version=1).query("SELECT * FROM events")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workbench import __version__
-from workbench.cli import data, jobs, live, models, report, runs, schedule, send, stores, stream
+from workbench.cli import data, doctor, jobs, live, models, report, runs, schedule, send, stores, stream
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data.add_to(app)
+doctor.add_to(app)
 jobs.add_to(app)
 runs.add_to(app)
 report.add_to(app)

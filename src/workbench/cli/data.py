@@ -5,22 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 import typer
 
 from workbench import config
 from workbench.cli.lakes import StoreOption, open_place
-from workbench.cli.live import health_lines
 from workbench.cli.send import send_community
 from workbench.cli.show import columns
 from workbench.dashboards import token_strength
-from workbench.errors import InvalidArgument, SourceError, StoreCorrupt
+from workbench.errors import InvalidArgument
 from workbench.metrics.arguments import day
-from workbench.store.lake import LakeStore
-
-if TYPE_CHECKING:
-    from workbench.store.base import Place
 
 rejects = typer.Typer(no_args_is_help=True, help="Messages that were no events: why, and how to try them again.")
 lake = typer.Typer(no_args_is_help=True, help="Housekeeping of the lake: layout, expiry, free disk space.")
@@ -30,7 +25,6 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands to the application."""
     app.command(epilog="Example: workbench simulate --users 5000 --days 180 --out data/sample/events.parquet")(simulate)
     app.command(epilog="Example: workbench ingest export.jsonl.gz --mapping mixpanel")(ingest)
-    app.command(epilog="Example: workbench doctor --scrub")(doctor)
     app.command("config", epilog="Example: WORKBENCH_PORT=9000 workbench config")(show_config)
     app.add_typer(rejects, name="rejects")
     app.add_typer(lake, name="lake")
@@ -88,11 +82,14 @@ def ingest(
     from workbench.ingest.files import ingest as ingest_  # noqa: PLC0415
 
     bar = partial(tqdm, disable=None)  # none where the output is not a terminal
-    rules = config.load().time_rules
+    settings = config.load()
     mappings.load(mapping)
     sources.find(path, format=format)  # what is mistyped makes no lake
     place = open_place(store, create=True)
-    summary = ingest_(place, path, mapping=mapping, format=format, progress=bar, rules=rules)
+    summary = ingest_(
+        place, path, mapping=mapping, format=format, progress=bar, rules=settings.time_rules,
+        retention_days=settings.retention_days,
+    )  # fmt: skip
     typer.echo(summary.reading())
 
 
@@ -176,12 +173,17 @@ def expire(
     days: Annotated[
         int | None, typer.Option(help="Age in days; retention_days of the settings if not given.", min=1)
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Drop them even if they are more than 5 % of all events.")] = False,
     store: StoreOption = None,
 ) -> None:
-    """Drop events older than the retention; importing old exports never drops anything by itself."""
-    before = datetime.now(UTC) - timedelta(days=days or config.load().retention_days)
-    dropped = open_place(store).expire(before=before)
-    typer.echo(f"{dropped:,} events from before {before:%Y-%m-%d %H:%M} UTC dropped.")
+    """Drop events older than the retention. Ages count from the newest event, or from now if that is earlier."""
+    from workbench.store.expiry import expire as expire_  # noqa: PLC0415
+
+    retention = days or config.load().retention_days
+    if retention is None:
+        raise InvalidArgument("nothing expires, as retention_days is not set: set it, or give an age with --days")
+    dropped = expire_(open_place(store), days=retention, now=datetime.now(UTC), confirmed=yes)
+    typer.echo(f"{dropped.events:,} events from before {dropped.before:%Y-%m-%d %H:%M} UTC dropped.")
 
 
 @lake.command("vacuum", epilog="Example: workbench lake vacuum --grace-hours 1")
@@ -192,81 +194,10 @@ def vacuum(
     ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Delete files that no version inside the grace needs."""
+    """Delete files that no version inside the grace needs; files that no version ever had stay for 24 hours."""
     grace = config.load().vacuum_grace_hours if grace_hours is None else grace_hours
     gone = open_place(store).vacuum(grace_hours=grace)
     typer.echo(f"{len(gone):,} files deleted.")
-
-
-_SPAN: Final = "SELECT count(*) AS events, min(occurred_at) AS first, max(occurred_at) AS last FROM events"
-
-
-def doctor(
-    *,
-    scrub: Annotated[bool, typer.Option("--scrub", help="Read every byte and compare it with its checksum.")] = False,
-    queue: Annotated[bool, typer.Option("--queue", help="Also ask Kafka how far behind the lake is.")] = False,
-    store: StoreOption = None,
-) -> None:
-    """Say how the store is; with --scrub, whether any file of a lake is damaged; with --queue, if the stream flows.
-
-    Exit 1 if a file is damaged, no broker answers, or a partition with messages does not move.
-    """
-    opened = open_place(store)
-    snapshot = opened.snapshot()
-    typer.echo(f"store     {opened.name}\nversion   {snapshot.data_version}")
-    if isinstance(opened, LakeStore):
-        _files(opened, scrub=scrub)
-    elif scrub:
-        raise InvalidArgument("only a lake is scrubbed: ClickHouse checks the sums of its parts at every read")
-    (row,) = snapshot.query(_SPAN).to_pylist()
-    typer.echo(f"events    {row['events']:,}")
-    if row["events"]:
-        typer.echo(f"from      {row['first']:%Y-%m-%d %H:%M} to {row['last']:%Y-%m-%d %H:%M} UTC")
-    for line in health_lines(opened):
-        typer.echo(line)
-    if queue:
-        _queue(opened)
-
-
-def _files(lake: LakeStore, *, scrub: bool) -> None:
-    """Say how the files of a lake are; look at every byte of them if `scrub`."""
-    files = lake.snapshot().files
-    waiting, size = sum(file.rows for file in files if file.in_tail), sum(file.size for file in files) / 1e6
-    typer.echo(f"files     {len(files):,}, {size:,.1f} MB, {waiting:,} events not sorted yet")
-    unchecked = lake.files_without_checksum()
-    if unchecked:
-        typer.echo(
-            f"unchecked {len(unchecked):,} files of other programs or versions have no checksum, the first is "
-            f"{unchecked[0]}: `workbench lake compact --full` adds them"
-        )
-    if not scrub:
-        return
-    damaged = lake.scrub()
-    for path, wrong in damaged.items():
-        typer.echo(f"damaged   {path}: {wrong}")
-    if damaged:
-        raise StoreCorrupt(f"{len(damaged)} of {len(files)} files are damaged: restore them, or ingest into a new lake")
-    typer.echo(f"scrubbed  {len(files):,} files, every byte is as it was committed")
-
-
-def _queue(place: Place) -> None:
-    """Say how far each partition is read, and what of it could not be."""
-    from workbench.ingest import health, ledger  # noqa: PLC0415
-
-    settings = config.load().kafka
-    found = health.partitions(settings, settings.events, place)
-    typer.echo(f"broker    {settings.brokers} answers, topic {settings.events} has {len(found)} partitions")
-    rows = [
-        (each.source, f"{each.position:,}", f"{each.end:,}", f"{each.lag:,}", "stuck" if each.is_stuck else "")
-        for each in found
-    ]
-    if rows:
-        typer.echo(columns(("partition", "read to", "end", "behind", ""), rows))
-    for gap in ledger.gaps(place.control):
-        typer.echo(f"gap       {gap.source} {gap.start:,} to {gap.end:,}, {gap.reason}: {gap.detail}")
-    stuck = [each.source for each in found if each.is_stuck]
-    if stuck:
-        raise SourceError(f"{', '.join(stuck)}: messages wait and nobody reads them; is `workbench stream` running?")
 
 
 def show_config() -> None:

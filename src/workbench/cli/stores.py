@@ -80,6 +80,5 @@ def _database(where: str) -> ClickHouseStore:
 def _statements() -> str:
     from workbench.store.clickhouse_schema import Shape, migrations  # noqa: PLC0415
 
-    settings = config.load()
-    shape = Shape(settings.cluster, retention_days=settings.retention_days)
+    shape = Shape(config.load().cluster)
     return "\n\n".join(f"{one};" for migration in migrations() for one in migration.statements(shape))

@@ -26,6 +26,7 @@ from workbench.ingest.patience import Patient
 from workbench.ingest.sources import Source, find
 from workbench.ingest.summary import KnownFile, Summary
 from workbench.store.base import SOURCE_START, Store
+from workbench.store.expiry import cutoff
 from workbench.times import DEFAULT_RULES, NaiveTimes, TimeRules
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ _SINGLE_KEY: Final = (
 )
 _SAMPLE: Final = 100
 _NAMED: Final = 5
+_PAST: Final = "SELECT count(*) AS n FROM events WHERE occurred_at < $before AND source IN $sources"
 
 
 class Destination(Store, Protocol):
@@ -84,6 +86,7 @@ class _Tally:
     files: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     naive: NaiveTimes = field(default_factory=NaiveTimes)
+    sources: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     mostly_known: list[KnownFile] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
@@ -98,6 +101,7 @@ def ingest(
     progress: Progress | None = None,
     now: datetime | None = None,
     rules: TimeRules = DEFAULT_RULES,
+    retention_days: int | None = None,
 ) -> Summary:
     """Add the events of an export to a store.
 
@@ -109,6 +113,7 @@ def ingest(
         progress: Makes a progress bar (`tqdm`); none is shown without.
         now: The ingesting clock; the present when not given.
         rules: Zone of times that have none, where the mapping names none, and the first instant that is allowed.
+        retention_days: Age in days at which events expire, to count those that are older; none if not given.
 
     Raises:
         SourceError: A file is missing, damaged, empty or of another format, or no row of it is an
@@ -147,7 +152,18 @@ def ingest(
         naive=tally.naive,
         zone=rules.zone,
         notes=() if chosen.unique == loaded.unique else (_SINGLE_KEY.format(name=mapping),),
+        past_retention=_past_retention(store, tally, retention_days, now or datetime.now(UTC)),
+        retention_days=retention_days,
     )
+
+
+def _past_retention(store: Destination, tally: _Tally, days: int | None, now: datetime) -> int:
+    """Count the events of the files that were read which are older than the retention."""
+    if days is None or not tally.sources:
+        return 0
+    snapshot = store.snapshot()
+    bounds = {"before": cutoff(snapshot, days=days, now=now), "sources": tally.sources}
+    return int(snapshot.query(_PAST, bounds)["n"].to_pylist()[0])
 
 
 def _each(sources: list[Source], read: Callable[[Source], None]) -> list[SourceError]:
@@ -204,6 +220,7 @@ class _File:
             return
         ledger.begin(self.store.control, entry, now=self.now())
         self.tally.files += 1
+        self.tally.sources.append(name)
         finished, before = None, self.tally.read
         try:
             self._read(entry, position)

@@ -40,6 +40,8 @@ class Summary:
             clocks skip or repeat; repeated events are counted too.
         zone: Time zone that these were read in.
         notes: What else there is to know, a sentence each.
+        past_retention: Events of these files that are older than the retention, and would expire.
+        retention_days: The retention, in days; `None` where nothing expires.
     """
 
     files: int
@@ -53,6 +55,8 @@ class Summary:
     naive: NaiveTimes = field(default_factory=NaiveTimes)
     zone: str = "UTC"
     notes: tuple[str, ...] = ()
+    past_retention: int = 0
+    retention_days: int | None = None
 
     @property
     def rows_per_second(self) -> float:
@@ -76,6 +80,7 @@ class Summary:
             "naive_times_repeated": self.naive.repeated,
             "zone": self.zone,
             "notes": list(self.notes),
+            "past_retention": self.past_retention,
         }
 
     def reading(self) -> str:
@@ -112,6 +117,12 @@ class Summary:
             said.append(
                 f"{_counted(conflicts, 'event')} {have} in type, user or time (conflicting_id {conflicts:,}); the "
                 "first stays: see `workbench rejects list --reason conflicting_id`."
+            )
+        if self.past_retention:
+            said.append(
+                f"{_counted(self.past_retention, 'event')} of it {'is' if self.past_retention == 1 else 'are'} older "
+                "than the retention of "
+                f"{self.retention_days:,} days: `workbench lake expire` drops them."
             )
         if self.skipped:
             said.append(

@@ -41,7 +41,7 @@ _OPTIONS: Final[dict[str, dict[str, type]]] = {
     "predict": {"kafka": bool},
     "report": {"report": str, "set": dict},
     "compact": {"full": bool},
-    "expire": {"days": int},
+    "expire": {"days": int, "yes": bool},
     "vacuum": {},
 }
 """What each kind takes, beside what is common to all."""
@@ -180,12 +180,19 @@ def load(path: Path | None = None, *, timezone: str | None = None) -> Schedule:
     Raises:
         InvalidSettings: The file is missing, no YAML, or says what cannot be done.
     """
-    own = path or config.resolved(config.load().schedule)
+    settings = config.load()
+    own = path or config.resolved(settings.schedule)
     if path is not None and not path.is_file():
         raise InvalidSettings(f"no schedule {path}")
-    zone_name = timezone or config.load().timezone
+    zone_name = timezone or settings.timezone
     found = parsed(config.read_yaml(own, otherwise=_shipped()), name=str(own), timezone=zone_name)
-    return found.model_copy(update={"jobs": (*found.jobs, *_of_reports(found, zone_name))})
+    jobs = [job for job in found.jobs if settings.retention_days or not _needs_retention(job)]
+    return found.model_copy(update={"jobs": (*jobs, *_of_reports(found, zone_name))})
+
+
+def _needs_retention(job: Job) -> bool:
+    """Whether a job drops events of the age that the setting names: without one nothing expires, so it is no job."""
+    return job.kind == "expire" and "days" not in job.options
 
 
 def _of_reports(found: Schedule, timezone: str) -> list[Job]:

@@ -42,13 +42,11 @@ class Shape:
     Attributes:
         cluster: Name of the cluster in the servers' configuration; empty for one server.
         database: Where the tables are.
-        retention_days: Days after which an event expires.
         insert_quorum: Replicas of a shard that have an insert before it is answered: a number, or `majority`.
     """
 
     cluster: str = ""
     database: str = "default"
-    retention_days: int = 365
     insert_quorum: int | Literal["majority"] = "majority"
 
     def __post_init__(self) -> None:
@@ -77,8 +75,7 @@ class Migration:
 
     def statements(self, shape: Shape) -> list[str]:
         """Write its statements for a server, or a cluster of them."""
-        text = self.text.replace("$retention_days", str(int(shape.retention_days)))
-        written = [each.strip() for each in text.split(";\n") if each.strip()]
+        written = [each.strip() for each in self.text.split(";\n") if each.strip()]
         return [each for one in written for each in (_clustered(one, shape) if shape.cluster else [_plain(one)])]
 
 

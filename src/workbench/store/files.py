@@ -27,7 +27,7 @@ from workbench.store import deletion_vectors, integrity
 from workbench.store.base import STORED_EVENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from deltalake import DeltaTable
@@ -182,9 +182,35 @@ def removal(file: LakeFile) -> RemoveAction:
     return RemoveAction(file.path, True, int(time.time() * 1000), file.size, values)
 
 
+def additions(table: DeltaTable, paths: Collection[str]) -> list[AddAction]:
+    """Return the actions that add files to a table again, which are in the version that it is open at."""
+    actions = pa.table(table.get_add_actions(flatten=True))
+    return [
+        AddAction(
+            row["path"],
+            row["size_bytes"],
+            {"month": row["partition.month"], "bucket": str(row["partition.bucket"])},
+            int(time.time() * 1000),
+            True,
+            _statistics_of(row["num_records"], *(_bounds(row, name) for name in ("occurred_at", "ingested_at"))),
+        )
+        for row in actions.to_pylist()
+        if row["path"] in paths
+    ]
+
+
 def damage(root: Path, file: LakeFile) -> str | None:
     """Say what is wrong with a file, or return `None` when its bytes are those that were committed."""
     return integrity.damage(root, file)
+
+
+def misfit(root: Path, file: LakeFile) -> str | None:
+    """Say whether a file is missing or of another size than was committed, without a look at its bytes."""
+    path = root / file.path
+    if not path.exists():
+        return MISSING
+    size = path.stat().st_size
+    return None if size == file.size else f"{size:,} bytes, {file.size:,} bytes were committed"
 
 
 @contextmanager
@@ -211,12 +237,24 @@ def settle(temporary: Path, path: Path) -> int:
 
 def _statistics(events: pa.Table) -> str:
     """Return Delta's statistics of a file, by which readers skip it (milliseconds, rounded outwards)."""
-    lows, highs = {}, {}
-    for name in ("occurred_at", "ingested_at"):
-        bounds = pc.min_max(events[name]).as_py()
-        lows[name] = _instant(bounds["min"])
-        highs[name] = _instant(bounds["max"] + timedelta(microseconds=999))
-    return json.dumps({"numRecords": events.num_rows, "minValues": lows, "maxValues": highs, "nullCount": {}})
+    occurred_at, ingested_at = (pc.min_max(events[name]).as_py() for name in ("occurred_at", "ingested_at"))
+    outwards = timedelta(microseconds=999)
+    return _statistics_of(
+        events.num_rows,
+        (occurred_at["min"], occurred_at["max"] + outwards),
+        (ingested_at["min"], ingested_at["max"] + outwards),
+    )
+
+
+def _statistics_of(rows: int, occurred_at: tuple[datetime, datetime], ingested_at: tuple[datetime, datetime]) -> str:
+    lows, highs = (
+        {"occurred_at": _instant(occurred_at[end]), "ingested_at": _instant(ingested_at[end])} for end in (0, 1)
+    )
+    return json.dumps({"numRecords": rows, "minValues": lows, "maxValues": highs, "nullCount": {}})
+
+
+def _bounds(row: Mapping[str, datetime], name: str) -> tuple[datetime, datetime]:
+    return row[f"min.{name}"], row[f"max.{name}"]
 
 
 def _instant(moment: datetime) -> str:

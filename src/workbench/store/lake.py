@@ -10,32 +10,35 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from workbench.errors import InvalidArgument, StoreConflict, StoreError, StoreNotFound, StoreTooNew
-from workbench.store import conflicts, daily_lake, deletion_vectors, delta_features, files, integrity, maintenance
+from workbench.errors import InvalidArgument, StoreConflict, StoreCorrupt, StoreError, StoreNotFound, StoreTooNew
+from workbench.store import commits, conflicts, daily_lake, delta_features, files, integrity, maintenance
 from workbench.store.base import SOURCE_START, STORED_EVENT, as_stored
+from workbench.store.commit_log import CommitLog
 from workbench.store.event_ids import SAME
 from workbench.store.lake_ids import LakeIds
+from workbench.store.lake_locks import LakeLocks
+from workbench.store.losses import warn_of_losses
 from workbench.store.snapshot import LakeSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from workbench.store.commit_log import LogFault
     from workbench.store.event_ids import Repeats, Verdicts
 
 LAYOUT: Final = 1
 """Version of the layout on disk: columns, partitions, names of files."""
 
+ATTEMPTS: Final = 50
+"""How often a batch is compared anew when others commit meanwhile, before it is refused."""
+
 _LAYOUT_APP: Final = "workbench.layout"
 _IDS_APP: Final = "workbench.ids"
 """Moves with every batch of events, so that no batch is committed that was compared with fewer ids than there are."""
 
-ATTEMPTS: Final = 50
-"""How often a batch is compared anew when others commit meanwhile, before it is refused."""
-
-_PARTITIONS: Final = ["month", "bucket"]
 _CONFIGURATION: Final = {"delta.deletedFileRetentionDuration": f"interval {maintenance.LONGEST_GRACE} hours"}
 """How long the log remembers when a file went: a stream makes and sorts away some 100,000 a day."""
 
@@ -45,26 +48,33 @@ _TABLE: Final = pa.schema([*STORED_EVENT, ("month", pa.string()), ("bucket", pa.
 class LakeStore:
     """Events in `<path>/events` (Delta Lake), control state in `<path>/control.db` (SQLite)."""
 
-    def __init__(self, path: str | Path, *, create: bool = True) -> None:
-        """Open the lake at `path`.
+    def __init__(self, path: str | Path, *, create: bool = True, check: bool = True) -> None:
+        """Open the lake at `path`. Warns with `LostEventsWarning` where it has lost events for good.
 
         Args:
             path: Its folder.
             create: Make an empty one where there is none.
+            check: Look at it at once; without, at the first use, which may come after a repair.
 
         Raises:
             StoreNotFound: There is none, and `create` is false.
             StoreTooNew: It was written by a newer Workbench.
+            StoreCorrupt: Its log is not as it was committed.
             StoreError: The path holds something else.
         """
         self.path = Path(path).absolute()
         self.root = self.path / "events"
         self.control = self.path / "control.db"
+        self.log = CommitLog(self.root)
+        self.locks = LakeLocks(self.path)
         self._last: LakeSnapshot | None = None
         self._lock = threading.Lock()
         self._ids = LakeIds(self.root)
-        if DeltaTable.is_deltatable(str(self.root)):
+        if not check:
+            return
+        if self.log.journal.exists() or DeltaTable.is_deltatable(str(self.root)):
             _refuse_newer(self._table(), self.path)
+            warn_of_losses(self.path, self.positions)
         elif create:
             self._create()
         else:
@@ -86,6 +96,7 @@ class LakeStore:
         if version is not None and version != newest:
             if not 0 <= version < newest:
                 raise InvalidArgument(f"no version {version} of {self.path}: versions are 0 to {newest}")
+            self._refuse_faults(self.log.faults_before(version) if self.log.entry(version).exists() else [])
             try:
                 table.load_as_version(version)
             except DeltaError as error:
@@ -101,6 +112,11 @@ class LakeStore:
     def position(self, source: str) -> int:
         """Return where to resume reading `source`; see `base.Store.position`."""
         return self._table().transaction_version(source) or SOURCE_START
+
+    def positions(self, sources: Iterable[str]) -> dict[str, int]:
+        """Return where to resume reading each of some sources."""
+        table = self._table()
+        return {source: table.transaction_version(source) or SOURCE_START for source in sources}
 
     def append(
         self,
@@ -126,6 +142,16 @@ class LakeStore:
         on_repeats: Callable[[Repeats], object] | None = None,
     ) -> int:
         """Commit events of several sources and where each has come to in one step; see `base.Store.append_all`."""
+        with self.locks.writing():
+            return self.append_locked(events, moved, on_repeats)
+
+    def append_locked(
+        self,
+        events: pa.Table,
+        moved: Mapping[str, tuple[int, int]],
+        on_repeats: Callable[[Repeats], object] | None = None,
+    ) -> int:
+        """Do what `append_all` does, for a caller who keeps vacuum away."""
         table = self._table()
         _refuse_moved(table, moved)
         for _ in range(ATTEMPTS):
@@ -179,10 +205,11 @@ class LakeStore:
         """Sort what has arrived into its cells and drop repeated events; see `base.Store.maintain`."""
         runs = 1 if full else maintenance.RUNS
         keep = partial(conflicts.keep, self.control)
-        dropped = maintenance.compact(self._table, self.root, runs=runs, commit=commit, on_conflicts=keep)
-        if full:
-            daily_lake.add_checksums(self.path)
-        maintenance.trim_log(self.root)
+        with self.locks.maintaining():
+            dropped = maintenance.compact(self._table, self.root, runs=runs, commit=commit, on_conflicts=keep)
+            if full:
+                daily_lake.add_checksums(self.path)
+            maintenance.trim_log(self.root)
         return dropped
 
     def expire(self, *, before: datetime) -> int:
@@ -190,11 +217,22 @@ class LakeStore:
 
         Their bytes stay for the readers of older versions until `vacuum`.
         """
-        return maintenance.expire(self._table, self.root, before=before, commit=commit)
+        with self.locks.maintaining():
+            return maintenance.expire(self._table, self.root, before=before, commit=commit)
 
     def vacuum(self, *, grace_hours: float = 24) -> list[Path]:
-        """Delete the files that no version younger than the grace needs; return what was deleted."""
-        return maintenance.vacuum(self._table(), self.root, grace_hours=grace_hours)
+        """Delete the files that no version younger than the grace needs; return what was deleted.
+
+        Files that no commit ever named stay for 24 hours before the newest commit, whatever the grace.
+
+        Raises:
+            InvalidArgument: The grace is longer than the log remembers.
+            StoreError: Others who write did not end in time, or the lake cannot be written.
+        """
+        with self.locks.vacuuming():
+            gone = maintenance.vacuum(self._table(), self.root, grace_hours=grace_hours)
+            self.log.trim()
+        return gone
 
     def scrub(self) -> dict[str, str]:
         """Check every byte of the newest version and of the tables by day; return what is wrong, by file."""
@@ -209,10 +247,16 @@ class LakeStore:
         events = [file.path for file in self.snapshot().files if not integrity.has_checksum(file.path)]
         return events + daily_lake.without_checksum(self.path)
 
+    def misfits(self) -> dict[str, str]:
+        """Look whether each file of the newest version is there with its size; return what is wrong, by file."""
+        found = {file.path: files.misfit(self.root, file) for file in self.snapshot().files}
+        return {path: misfit for path, misfit in found.items() if misfit}
+
     def close(self) -> None:
         """Let go of nothing: files are open only while they are read."""
 
     def _table(self) -> DeltaTable:
+        self._refuse_faults(self.log.faults())
         try:
             table = DeltaTable(self.root)
         except TableNotFoundError as error:
@@ -223,9 +267,20 @@ class LakeStore:
         delta_features.refuse_unreadable(table, self.path)
         return table
 
+    def _refuse_faults(self, faults: Sequence[LogFault]) -> None:
+        if faults:
+            raise StoreCorrupt(
+                f"{self.path}: {faults[0]}{f', and {len(faults) - 1} more' if faults[1:] else ''}: nothing is answered "
+                "or written, as events would be missing; run `workbench doctor --repair`"
+            )
+
     def _create(self) -> None:
         if self.path.is_file() or (self.root.is_dir() and any(self.root.iterdir())):
             raise StoreError(f"{self.path} holds something that is not a lake: name an empty or a new folder")
+        self.make_table()
+
+    def make_table(self) -> None:
+        """Make an empty table, whatever files are in its folder; leave one that is there as it is."""
         layout = CommitProperties(app_transactions=[Transaction(_LAYOUT_APP, LAYOUT)])
         with files.disk_full_named(self.path):
             self.root.mkdir(parents=True, exist_ok=True)
@@ -234,10 +289,11 @@ class LakeStore:
                 _TABLE,
                 mode="ignore",
                 name="events",
-                partition_by=_PARTITIONS,
+                partition_by=commits.PARTITIONS,
                 configuration=_CONFIGURATION,
                 commit_properties=layout,
             )
+            self.log.record(after=-1)
 
 
 def _refuse_moved(table: DeltaTable, moved: Mapping[str, tuple[int, int]]) -> None:
@@ -259,35 +315,8 @@ def commit(
     *,
     replaced: tuple[str, int] | None = None,
 ) -> None:
-    """Commit actions, and where each application in `moved` has come to, as one version of the table.
-
-    Args:
-        table: Opened at the version that the actions are based on.
-        actions: Only additions if `replaced` is given.
-        moved: New position by application.
-        replaced: A cell (month, bucket) of which every file goes in the same step, with its deletion vector.
-
-    Raises:
-        StoreConflict: Since `table` was opened, another process moved one of them on.
-        StoreFull: The disk is full.
-    """
-    delta_features.refuse_unwritable(table, deletion_vectors.folder(table).parent)
-    transactions = [Transaction(app_id, version) for app_id, version in moved.items()]
-    properties = CommitProperties(app_transactions=transactions)
-    with files.disk_full_named(Path(table.table_uri.removeprefix("file://"))):
-        try:
-            table.create_write_transaction(
-                actions,
-                mode="overwrite" if replaced else "append",
-                schema=table.schema(),
-                partition_by=_PARTITIONS,
-                partition_filters=[("month", "=", replaced[0]), ("bucket", "=", str(replaced[1]))]
-                if replaced
-                else None,
-                commit_properties=properties,
-            )
-        except CommitFailedError as error:
-            raise StoreConflict(f"another process committed {', '.join(moved)} first: {error}") from error
+    """Commit actions and positions as one durable version; see `commits.commit`."""
+    commits.commit(table, actions, moved, replaced=replaced)
 
 
 def _refuse_newer(table: DeltaTable, path: Path) -> None:

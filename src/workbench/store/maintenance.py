@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from itertools import groupby
+from math import ceil
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 from workbench.errors import InvalidArgument, StoreConflict
 from workbench.events import IDENTITY
 from workbench.store import arrivals, deletion_vectors, files, foreign
+from workbench.store.commit_log import sync
 from workbench.store.event_ids import Verdicts, differences
 from workbench.store.lake_ids import lookup
 
@@ -48,6 +50,9 @@ VERSIONS: Final = 2_000
 
 LONGEST_GRACE: Final = 26
 """Hours for which the log remembers when a file went; a daily job that leaves a day of grace needs no more."""
+
+ORPHAN_HOURS: Final = 24
+"""How long before the newest commit files stay that no commit named: longer than any batch is written."""
 
 _APP: Final = "workbench.maintenance"
 
@@ -88,7 +93,7 @@ def sort_in(
     if any(file.in_tail for file in files.files_of(table)):
         raise StoreConflict("events that arrived earlier wait to be sorted first")
     added = _written(root, events, new)
-    commit(table, added, {**moved, **_next(table)})
+    commit(table, added, {**moved, **next_run(table)})
     return [action.path for action in added]
 
 
@@ -115,9 +120,9 @@ def compact(
     """
     dropped = 0
     try:
-        foreign.leave_out_deleted(opened, root, next_job=_next, commit=commit)
+        foreign.leave_out_deleted(opened, root, next_job=next_run, commit=commit)
         if runs == 1:
-            foreign.add_checksums(opened(), root, next_job=_next, commit=commit)
+            foreign.add_checksums(opened(), root, next_job=next_run, commit=commit)
         while True:
             table = opened()
             present = files.files_of(table)
@@ -126,13 +131,13 @@ def compact(
                 break
             history = [file for file in present if not file.in_tail]
             added, repeated = _sort(root, batch, history, on_conflicts)
-            commit(table, [*map(files.removal, batch), *added], _next(table))
+            commit(table, [*map(files.removal, batch), *added], next_run(table))
             dropped += repeated
         merged: list[files.Action] = []
         for cell in _crowded(present, runs):
             merged += [*map(files.removal, cell), *_written(root, files.read(root, cell))]
         if merged:
-            commit(table, merged, _next(table))
+            commit(table, merged, next_run(table))
     except StoreConflict:
         return dropped
     return dropped
@@ -159,27 +164,38 @@ def expire(opened: Callable[[], DeltaTable], root: Path, *, before: datetime, co
         actions.append(files.removal(file))
         dropped += file.rows - kept
     if actions:
-        commit(table, actions, _next(table))
+        commit(table, actions, next_run(table))
     return dropped
 
 
 def vacuum(table: DeltaTable, root: Path, *, grace_hours: float) -> list[Path]:
     """Delete files that no version younger than the grace needs, those of killed writers included.
 
+    Files that the log never named may be those of a writer that is about to commit: they stay until they are older
+    than `ORPHAN_HOURS`, by the clock of the newest commit, whatever the grace. By the clock of this process alone
+    they would go when it is ahead.
+
     Raises:
         InvalidArgument: The grace is longer than the log remembers.
     """
     if not 0 <= grace_hours <= LONGEST_GRACE:
         raise InvalidArgument(f"grace_hours must be 0 to {LONGEST_GRACE}, as long as is remembered, got {grace_hours}")
-    listed = table.vacuum(
-        retention_hours=max(0, int(grace_hours)), dry_run=True, enforce_retention_duration=False, full=True
-    )
-    youngest = time.time() - grace_hours * 3600
-    listed = [path for path in listed if not deletion_vectors.is_vector_file(path)]  # the list holds those in use too
-    gone = [root / path for path in listed if _older(root / path, youngest)]
-    for path in gone:
+    removed = unneeded(table, grace_hours=grace_hours, orphans=False)
+    orphans = unneeded(table, grace_hours=0, orphans=True) - unneeded(table, grace_hours=0, orphans=False)
+    now = time.time()
+    newest = max((entry.get("timestamp", 0) / 1000 for entry in table.history(1)), default=0.0)
+    gone = [root / path for path in removed if _older(root / path, now - grace_hours * 3600)]
+    gone += [root / path for path in orphans if _older(root / path, min(now, newest) - ORPHAN_HOURS * 3600)]
+    for path in sorted(gone):
         path.unlink(missing_ok=True)
-    return gone
+    return sorted(gone)
+
+
+def unneeded(table: DeltaTable, *, grace_hours: float, orphans: bool) -> set[str]:
+    """Return the files that the log says were removed, or also those in the folder that it does not name."""
+    hours = ceil(grace_hours)  # Delta counts whole hours: rather keep a file for longer
+    listed = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=orphans)
+    return {path for path in listed if not deletion_vectors.is_vector_file(path)}  # the list holds those in use too
 
 
 def trim_log(root: Path, *, versions: int = VERSIONS) -> int:
@@ -194,6 +210,8 @@ def trim_log(root: Path, *, versions: int = VERSIONS) -> int:
     past = max(numbered.values(), default=0) - versions
     oldest = max((number for number in checkpoints if number <= past), default=0)
     gone = [path for path, number in numbered.items() if number < oldest]
+    if gone:
+        sync(log / f"{oldest:020}.checkpoint.parquet")  # what is deleted can be read from there alone
     for path in gone:
         path.unlink(missing_ok=True)
     return len(gone)
@@ -268,6 +286,6 @@ def _alike(cell: Sequence[files.LakeFile]) -> list[files.LakeFile]:
     return group
 
 
-def _next(table: DeltaTable) -> dict[str, int]:
+def next_run(table: DeltaTable) -> dict[str, int]:
     """Return the transaction by which maintenance is one job at a time."""
     return {_APP: (table.transaction_version(_APP) or 0) + 1}

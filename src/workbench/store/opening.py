@@ -73,7 +73,6 @@ def open_store(where: str | Path | None, settings: Settings, *, create: bool = F
     shape = Shape(
         settings.cluster,
         database=database,
-        retention_days=settings.retention_days,
         insert_quorum=settings.insert_quorum,
     )
     return ClickHouseStore(name, create=create, shape=shape, control=control_folder(name, settings))

@@ -32,7 +32,6 @@ CREATE TABLE IF NOT EXISTS events
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (bitAnd(user_key, 15), user_key, occurred_at)
-TTL toDateTime(greatest(occurred_at, ingested_at)) + INTERVAL $retention_days DAY
 SETTINGS non_replicated_deduplication_window = 10000, min_bytes_for_wide_part = 134217728,
     merge_selector_base = 10;
 
