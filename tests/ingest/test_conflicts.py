@@ -116,6 +116,22 @@ def test_csv_and_parquet_keep_what_can_be_read_again(store, tmp_path):
     assert rejects.replay(store, now=NOW).rejected == {"conflicting_id": 2}
 
 
+def test_a_conflict_of_binary_text_or_ids_that_became_floats_is_replayed_as_it_was_read(tmp_path):
+    lake = LakeStore(tmp_path / "lake")
+    ingest(lake, tmp_path, "one.jsonl", row("1", user_id="7"))
+    binary = {name: [value.encode()] for name, value in row("1", "buy", "7").items()}
+    pq.write_table(pa.table(binary), tmp_path / "two.parquet")
+    (tmp_path / "three.csv").write_text(f"event_id,event_type,user_id,occurred_at\n1.0,sell,7.0,{AT}\n")
+    for name in ("two.parquet", "three.csv"):
+        assert files.ingest(lake, tmp_path / name, now=NOW).rejected == {"conflicting_id": 1}
+    kept = [json.loads(reject.original) for reject in rejects.list_(lake.control)]
+    assert sorted((each["event_id"], each["event_type"], each["user_id"]) for each in kept) == [
+        ("1", "buy", "7"),
+        ("1", "sell", "7"),
+    ]
+    assert rejects.replay(lake, now=NOW).rejected == {"conflicting_id": 2}
+
+
 def test_a_conflict_that_is_replayed_stays_one_reject(store, tmp_path):
     ingest(store, tmp_path, "one.jsonl", row("1"))
     ingest(store, tmp_path, "two.jsonl", row("1", "buy"))

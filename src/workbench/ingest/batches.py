@@ -130,8 +130,24 @@ class BatchReader:
     def originals(self, chunk: Chunk, rows: Sequence[int]) -> list[bytes]:
         """Return some rows of a chunk, by their number in it, as they are kept of a reject."""
         if isinstance(chunk.rows, pa.Table):
-            return columns.originals(chunk.rows.take(pa.array(rows, pa.int64())))
-        return [_original(chunk.rows[row]) for row in rows]
+            return columns.originals(self._readable(chunk.rows.take(pa.array(rows, pa.int64()))))
+        return [_original(self._without_fractions(chunk.rows[row])) for row in rows]
+
+    def _readable(self, table: pa.Table) -> pa.Table:
+        """Make text of binary columns, and whole numbers of ids that became floats."""
+        fed = {path for field in self.mapping.fields for path in self.mapping.paths(field)}
+        table = readable(table, strict=fed)
+        for name in self._whole or ():
+            column = without_fraction(plain(table[name]))
+            table = table.set_column(table.column_names.index(name), name, column)
+        return table
+
+    def _without_fractions(self, row: Any) -> Any:  # noqa: ANN401 - a line, or a row of CSV
+        if type(row) is dict:
+            for name in self._whole or ():
+                if WHOLE_FLOAT.fullmatch(row[name]):
+                    row[name] = row[name][:-2]  # in the row itself, so that a replay reads the same
+        return row
 
     def _reader(self, now: datetime, rules: TimeRules) -> Callable[[bytes], Event | Reject]:
         return reader(self.mapping, format=self.format, now=now, rules=rules)
@@ -141,13 +157,7 @@ class BatchReader:
         if not whole:
             return lambda row: convert(fields(row), original=b"", now=now, rules=rules)
 
-        def read(row: dict[str, str]) -> Event | Reject:
-            for name in whole:
-                if WHOLE_FLOAT.fullmatch(row[name]):
-                    row[name] = row[name][:-2]  # in the row itself, so that a replay reads the same
-            return convert(fields(row), original=b"", now=now, rules=rules)
-
-        return read
+        return lambda row: convert(fields(self._without_fractions(row)), original=b"", now=now, rules=rules)
 
     def _rows(
         self, rows: Sequence[Any], positions: Positions, read: Callable[[Any], Event | Reject]
@@ -173,11 +183,7 @@ class BatchReader:
         self, table: pa.Table, positions: Positions, now: datetime, rules: TimeRules
     ) -> tuple[pa.Table, list[Rejected]]:
         """Read a table, by column where that is possible."""
-        fed = {path for field in self.mapping.fields for path in self.mapping.paths(field)}
-        table = readable(table, strict=fed)
-        for name in self._whole or ():
-            column = without_fraction(plain(table[name]))
-            table = table.set_column(table.column_names.index(name), name, column)
+        table = self._readable(table)
         broken = columns.undecodable(table)
         rejected = []
         if broken.any():
