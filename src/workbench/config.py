@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings.exceptions import SettingsError
 
 from workbench.errors import InvalidSettings
+from workbench.texts import check_text
 from workbench.times import EPOCH, EVENTS_SINCE, TimeRules, localized
 
 if TYPE_CHECKING:
@@ -182,10 +183,8 @@ class Settings(BaseSettings):
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "UTC", description="Time zone of times and dates that name none, and of the days and weeks of every number."
     )
-    events_since: date = Field(
-        EVENTS_SINCE.date(),
-        ge=EPOCH.date(),
-        description="First day of events: an earlier one is a fault of a clock, and rejected as `bad_time`.",
+    events_since: Annotated[date, Field(ge=EPOCH.date())] = Field(
+        EVENTS_SINCE.date(), description="First day of events; an earlier one is rejected as `bad_time`."
     )
     retention_days: int | None = Field(
         default=None, ge=1, description="Age at which a daily job drops events; nothing expires if not set."
@@ -292,8 +291,7 @@ def load(path: Path | None = None) -> Settings:
     except ValidationError as error:
         raise InvalidSettings(f"settings ({file}, WORKBENCH_* variables): {_explained(error)}") from error
     except (SettingsError, RecursionError) as error:
-        deep = " (nested too deeply)" if isinstance(error, RecursionError) else ""
-        raise InvalidSettings(f"settings (WORKBENCH_* variables): a value is not the JSON it must be{deep}") from error
+        raise InvalidSettings("settings (WORKBENCH_* variables): a value is not JSON, or nested too deeply") from error
 
 
 def read_yaml(file: Path, *, otherwise: str = "") -> object:
@@ -303,29 +301,9 @@ def read_yaml(file: Path, *, otherwise: str = "") -> object:
         InvalidSettings: It cannot be read, or is no YAML.
     """
     try:
-        value = yaml.safe_load(file.read_text(encoding="utf-8") if file.is_file() else otherwise)
-        check_text(value)
-        return value
-    except (yaml.YAMLError, UnicodeError, OSError, ValueError) as error:
+        return check_text(yaml.safe_load(file.read_text(encoding="utf-8") if file.is_file() else otherwise))
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         raise InvalidSettings(f"cannot read {file}: {error}") from error
-    except RecursionError as error:
-        raise InvalidSettings(f"cannot read {file}: its values are nested too deeply") from error
-
-
-def check_text(value: object) -> None:
-    """Refuse YAML whose escapes make half of a character, which nothing can write down.
-
-    Raises:
-        UnicodeEncodeError: A text in it holds a lone surrogate.
-    """
-    if isinstance(value, str):
-        value.encode()
-    elif isinstance(value, dict):
-        for member in (*value, *value.values()):
-            check_text(member)
-    elif isinstance(value, list):
-        for member in value:
-            check_text(member)
 
 
 def changed(settings: KafkaSettings, given: dict[str, str]) -> KafkaSettings:

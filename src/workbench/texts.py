@@ -62,6 +62,23 @@ def without_fraction(column: pa.Array) -> pa.Array:
     )
 
 
+def check_text(value: object) -> object:
+    """Return what YAML says, unless an escape makes half of a character, which nothing can write down.
+
+    Raises:
+        UnicodeEncodeError: A text in it holds a lone surrogate.
+    """
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, dict):
+        for member in (*value, *value.values()):
+            check_text(member)
+    elif isinstance(value, list):
+        for member in value:
+            check_text(member)
+    return value
+
+
 def _has_bytes(kind: pa.DataType) -> bool:
     if isinstance(kind, pa.UuidType):
         return True

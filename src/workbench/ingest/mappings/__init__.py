@@ -14,9 +14,9 @@ from zoneinfo import available_timezones
 import msgspec
 import yaml
 
-from workbench.config import check_text
 from workbench.errors import InvalidMapping
 from workbench.events import FIELDS
+from workbench.texts import check_text
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
