@@ -11,6 +11,7 @@ import time
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
@@ -45,14 +46,14 @@ def main(arguments: list[str]) -> int:
 
 def outlook(seed: int, *, users: int, days: int) -> tuple[float, float, float, float]:
     """Return total, low and high as shares of what the customers came to spend, and the seconds that it took."""
-    cutoff = DEFAULT_UNTIL - timedelta(days=DAYS_AHEAD)
+    cutoff = pd.Timestamp(DEFAULT_UNTIL, tz="UTC") - timedelta(days=DAYS_AHEAD)
     bought = purchases_of(seed, users=users, days=days)
     bench = wb.from_frame(bought.to_pandas(), user="user_id", event="event_type", time="occurred_at")
     start = time.perf_counter()
-    found = bench.purchase_outlook(until=cutoff, days=DAYS_AHEAD)
+    found = bench.purchase_outlook(until=cutoff.to_pydatetime(), days=DAYS_AHEAD)
     seconds = time.perf_counter() - start
     table = bought.to_pandas()
-    after = table["occurred_at"] >= np.datetime64(cutoff)
+    after = table["occurred_at"] >= cutoff
     customers = set(table.loc[~after, "user_id"])
     spent = table.loc[after & table["user_id"].isin(customers), "value"].sum()
     total, low, high = found.total

@@ -56,6 +56,10 @@ class Purchases:
         recency = np.where(days > 1, T - table["last"].to_numpy(dtype="float64"), 0.0)
         return Customers(table.index.to_numpy(), days, recency, T, table["usd"].to_numpy(dtype="float64"))
 
+    def days_before(self, cutoff: datetime) -> float:
+        """Return how many days before a cutoff the first purchase was; 0 where there is none."""
+        return float(_micros(cutoff) - self.at.min()) / _DAY if len(self.at) else 0.0
+
     def spent(self, known: Customers, since: datetime, days: float) -> float:
         """Return the USD that some customers spent in so many days from an instant."""
         begin, end = _micros(since), _micros(since + timedelta(days=days))

@@ -192,9 +192,7 @@ class _Bar:
 
 def _origins(bought: Purchases, cutoff: datetime, days: int) -> list[tuple[datetime, int]]:
     """Lay out the earlier cutoffs, newest first, and how far ahead each looks; half of the history comes before all."""
-    if not len(bought.at):
-        return []
-    history = (pd.Timestamp(cutoff) - pd.Timestamp(int(bought.at.min()), unit="us", tz="UTC")) / timedelta(days=1)
+    history = bought.days_before(cutoff)
     ahead = min(days, int(history / 2))
     if ahead < SHORTEST_BACKTEST:
         return []
