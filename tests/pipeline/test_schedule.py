@@ -309,5 +309,5 @@ def test_a_notice_that_hangs_keeps_no_daemon_from_ending(tmp_path):
             began = time.monotonic()
             daemon.send_signal(signal.SIGTERM)
             said, _ = daemon.communicate(timeout=60)
-    assert (in_time, daemon.returncode, time.monotonic() - began < 10) == (True, 0, True)
+    assert (in_time, daemon.returncode, time.monotonic() - began < 30) == (True, 0, True)
     assert "1 notices were not sent" in said
