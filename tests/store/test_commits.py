@@ -44,12 +44,12 @@ def deleted_before_commit(monkeypatch):
     """What a tool that cleans up does at the worst moment: files go between their writing and their commit."""
     write = commits._write
 
-    def cleaned(table, actions, moved):
+    def cleaned(table, actions, moved, **options):
         monkeypatch.setattr(commits, "_write", write)
         for action in actions:
             if isinstance(action, files.AddAction):
                 (lake_root(table) / action.path).unlink()
-        write(table, actions, moved)
+        write(table, actions, moved, **options)
 
     def lake_root(table):
         return Path(table.table_uri.removeprefix("file://"))
