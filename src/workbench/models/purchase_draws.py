@@ -42,7 +42,8 @@ class Fitted:
 
     def expected_usd(self, known: Customers, days: float) -> NDArray[np.float64]:
         """Expect the USD of each customer in so many days, on average over the models."""
-        return np.mean([self._usd(buying, paying, known, days) for buying, paying in self._pairs()], axis=0)
+        means = [self._usd(buying, paying, known, days) for buying, paying in self._pairs()]
+        return np.asarray(np.mean(means, axis=0), dtype="float64")
 
     def totals(
         self,

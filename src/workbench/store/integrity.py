@@ -216,7 +216,7 @@ def explanation(root: Path, damaged: Mapping[str, str]) -> str:
     )
     if all(reason == MISSING for reason in damaged.values()):
         return f"{what}: if the version is old, vacuum has removed them, and the newest one can be opened"
-    return f"{what}: run `workbench doctor --scrub`, and restore them, or ingest again into a new lake"
+    return f"{what}: restore them, or run `workbench doctor --repair`, with --from FILE if their export is still there"
 
 
 def _verified_damage(root: Path, file: DataFile) -> str | None:
