@@ -35,7 +35,7 @@ def list_models() -> None:
     if not rows:
         typer.echo(f"No model in {registry.shelf} yet: `workbench models train`")
         return
-    typer.echo(columns(("", "model", "method", "version", "trained until", "days ahead", "score", "data"), rows))
+    typer.echo(columns(("", "model", "version", "method", "trained until", "days ahead", "score", "data"), rows))
 
 
 def _row(registry: Registry, name: str, version: str) -> tuple[str, ...]:
@@ -47,12 +47,12 @@ def _row(registry: Registry, name: str, version: str) -> tuple[str, ...]:
     try:
         manifest = registry.manifest(name, version)
     except ModelError as error:
-        return mark, name, "", version, "REFUSED", "", str(error)[:60], ""
+        return mark, name, version, "", "REFUSED", "", str(error)[:60], ""
     return (
         mark,
         name,
-        manifest.method or manifest.kind,
         version,
+        manifest.method or manifest.kind,
         f"{manifest.trained_until:%Y-%m-%d}",
         str(manifest.horizon_days),
         _score(name, manifest),
