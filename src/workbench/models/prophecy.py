@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class DailyModel:
 
         Prophet's band is normal around its line, and where most days are empty and few are not, it may lie above 0.
         """
-        past = pd.DataFrame(self.prophet_.history)
+        past = cast("pd.DataFrame", self.prophet_.history)
         empty = (past["y"] == 0).groupby(past["ds"].dt.day_of_week).mean()
         often: pd.Series = days.dt.day_of_week.map(empty).fillna(0.0) > (1 - self.interval) / 2
         return often
