@@ -28,11 +28,12 @@ MOST_SECONDS = 10.0
 def main(arguments: list[str]) -> int:
     """Print coverage, mean ratio and seconds; 1 if coverage or the longest time is missed."""
     parser = argparse.ArgumentParser(prog="python -m bench outlook", description=__doc__)
-    parser.add_argument("--communities", type=int, default=100, help="how many, by the seeds from 1 on")
+    parser.add_argument("--communities", type=int, default=100, help="how many, each of the next seed")
+    parser.add_argument("--seed", type=int, default=1, help="of the first one")
     parser.add_argument("--users", type=int, default=2_000, help="people of each")
     parser.add_argument("--days", type=int, default=210, help="days of each, the 90 that are held back included")
     chosen = parser.parse_args(arguments)
-    seeds = tqdm(range(1, chosen.communities + 1), desc="communities", disable=None)
+    seeds = tqdm(range(chosen.seed, chosen.seed + chosen.communities), desc="communities", disable=None)
     rows = np.array([outlook(seed, users=chosen.users, days=chosen.days) for seed in seeds])
     ratio, low, high, seconds = rows.T
     held = (low <= 1) & (high >= 1)
