@@ -254,7 +254,7 @@ QUESTIONS: dict[str, Callable[[Bench], object]] = {
     "features: as known then": lambda bench: bench.as_of("2026-10-25T12:00:00").features(cutoff="2026-10-26").X,
 }
 LABELS = (datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 10, 25, 6, tzinfo=UTC))
-NO_QUESTIONS = {"place",
+NO_QUESTIONS = {"now", "place",
     "data_version", "forecast", "ingest", "keep_predictions", "keeps", "live", "live_check", "policy", "predict",
     "predictor", "raid_advice", "raid_analyzer", "raid_success", "refresh", "registry", "retrain", "save",
     "save_segment", "segment", "segments", "train", "uplift",

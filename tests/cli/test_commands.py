@@ -87,7 +87,7 @@ def test_a_flipped_bit_is_told_by_every_command_that_reads(typed, project):
     integrity.forget()  # each command is a process of its own
     for command in (("doctor",), ("copy", "data/lake", "data/other")):
         code, text = typed(*command)
-        assert (code, file.name in text, "doctor --scrub" in text) == (1, True, True)
+        assert (code, file.name in text, "doctor --repair" in text) == (1, True, True)
 
 
 def test_files_of_other_programs_are_counted_and_written_anew(typed, project):

@@ -91,8 +91,8 @@ def test_counts_agree_with_a_walk_over_the_events(people, tz, period):
 def test_a_window_counts_the_days_up_to_a_day():
     journeys = {"ann": "view:0", "bob": f"view:{DAY} view:{3 * DAY}"}
     answer = active_users(store_of(journeys).snapshot(), window="2d", now="2026-01-10")
-    assert answer.frame["users"].tolist() == [1, 2, 1, 1, 1, 0]
-    assert answer.frame["mature"].tolist() == [True] * 5 + [False]
+    assert answer.frame["users"].tolist() == [1, 2, 1, 1, 1]
+    assert answer.frame["mature"].tolist() == [True] * 5
     assert answer.people("2026-01-06") == ["ann", "bob"]
 
 

@@ -14,12 +14,14 @@ from workbench.errors import InvalidArgument
 from workbench.events import to_table
 from workbench.metrics.changes import explain_change
 from workbench.metrics.segments import segment
+from workbench.metrics.steps import step
 from workbench.store.lake import LakeStore
 from workbench.store.memory import MemoryStore
 from workbench.testing import events_of, store_of, stored
 
 NOW = "2026-01-10"
 FIRST = datetime(2026, 1, 9, tzinfo=UTC)
+PRO = step("buy", where={"plan": "pro"})
 
 
 @pytest.fixture
@@ -27,14 +29,14 @@ def lake(tmp_path):
     return LakeStore(tmp_path / "lake")
 
 
-def put(lake, journeys, *, at, source):
-    table = to_table(events_of(journeys))
+def put(lake, journeys, *, at, source, plan=None):
+    table = to_table(events_of(journeys, properties={"plan": plan} if plan else None))
     events = table.append_column("position", pa.array(range(table.num_rows), pa.int64()))
     lake.append(events, source=source, start=0, end=table.num_rows, ingested_at=at)
 
 
-def asked(lake, **options):
-    return Bench(lake, Settings()).funnel(["view", "buy"], **({"now": NOW, "within": "1d"} | options))
+def asked(lake, buy="buy", **options):
+    return Bench(lake, Settings()).funnel(["view", buy], **({"now": NOW, "within": "1d"} | options))
 
 
 def causes(change):
@@ -81,11 +83,11 @@ def test_events_that_came_again_change_nothing_and_are_counted(lake):
 
 
 def test_a_copy_that_was_ingested_before_takes_the_place_of_the_other(lake):
-    # the writer of the second source has a clock that is behind, and it says that ann bought at once
-    put(lake, {"ann": "view:0 buy:3000", "bob": "view:0"}, at=FIRST, source="one")
-    old = asked(lake)
-    put(lake, {"ann": "view:0 buy:9"}, at=FIRST - timedelta(hours=1), source="two")
-    change = explain_change(old, asked(lake))
+    # the writer of the second source has a clock that is behind, and it says that ann bought the other plan
+    put(lake, {"ann": "view:0 buy:9", "bob": "view:0"}, at=FIRST, source="one", plan="free")
+    old = asked(lake, buy=PRO)
+    put(lake, {"ann": "view:0 buy:9"}, at=FIRST - timedelta(hours=1), source="two", plan="pro")
+    change = explain_change(old, asked(lake, buy=PRO))
     assert causes(change) == {"code": 0, "removed events": 0, "duplicates": 0.5, "late events": 0}
     assert about(change)["duplicates"] == 4  # two take a place, two count for nothing
     assert "duplicates +0.5 (4 events)" in change.reading()
@@ -103,16 +105,17 @@ def test_what_came_late_with_an_early_stamp_came_late(lake):
 def test_causes_of_every_kind_are_told_apart_at_once(lake):
     put(
         lake,
-        {"ann": "view:0 buy:3000", "bob": "view:5000", "old": "view:-9000", "eve": "view:10"},
+        {"ann": "view:0 buy:9", "bob": "view:5000", "old": "view:-9000", "eve": "view:10"},
         at=FIRST,
         source="1",
+        plan="free",
     )
-    old = asked(lake)
-    put(lake, {"ann": "view:0 buy:9"}, at=FIRST - timedelta(hours=1), source="2")
-    put(lake, {"bob": "buy:5005"}, at=FIRST + timedelta(hours=1), source="3")
+    old = asked(lake, buy=PRO)
+    put(lake, {"ann": "view:0 buy:9"}, at=FIRST - timedelta(hours=1), source="2", plan="pro")
+    put(lake, {"bob": "buy:5005"}, at=FIRST + timedelta(hours=1), source="3", plan="pro")
     lake.expire(before=datetime(2026, 1, 2, tzinfo=UTC))
     change = explain_change(
-        old, asked(lake, since="2026-01-06"), number=lambda answer: float(answer.attempts.step.sum())
+        old, asked(lake, buy=PRO, since="2026-01-06"), number=lambda answer: float(answer.attempts.step.sum())
     )
     assert causes(change) == {
         "code": 0,

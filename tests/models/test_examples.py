@@ -15,8 +15,10 @@ DAY = timedelta(days=1)
 
 
 def lasting(days, horizon_days=28):
+    """A history of sixty people who come once a fortnight."""
+    visits = " ".join(f"view:{day}" for day in range(0, days, 14))
     return History(
-        snapshot=store_of({}).snapshot(),
+        snapshot=store_of({f"user {number}": visits for number in range(60)}, unit=DAY).snapshot(),
         begin=START,
         cutoff=START + days * DAY,
         horizon_days=horizon_days,

@@ -57,7 +57,7 @@ def test_contributions_add_up_to_the_score_of_the_likeliest(model):
 def test_actions_that_nobody_knows_and_one_action_alone_are_refused():
     with pytest.raises(ModelError, match=r"not \['dance'\]"):
         coded(np.array(["dance", "none"], dtype=object))
-    with pytest.raises(NotEnoughData, match=r"at least two actions .* none 60"):
+    with pytest.raises(NotEnoughData, match=r"not applicable: all 60 people did the same next: .* none 60"):
         NextActionModel().fit(made(60)[0], np.array(["none"] * 60, dtype=object))
 
 

@@ -34,7 +34,7 @@ OF_A_RUN = [
 @pytest.fixture(scope="module")
 def export(tmp_path_factory):
     file = tmp_path_factory.mktemp("sample") / "events.jsonl.gz"
-    write(file, users=400, days=120, seed=7)
+    write(file, users=600, days=120, seed=7)
     return file
 
 

@@ -84,10 +84,10 @@ def test_a_report_says_what_it_was_made_from_and_keeps_its_numbers(project):
     done = made(project)
     kept = pins.Pins.read(done.folder)
     assert (kept.status, kept.until, [answer.name for answer in kept.answers]) == (
-        "succeeded", "2026-11-06", ["active", "funnel"],
+        "succeeded", "2026-11-07", ["active", "funnel"],
     )  # fmt: skip
     frame = pins.frame(done.folder, "funnel")
-    assert frame["users"].tolist() == [35, 35]  # who came on the last day, which is not over, is left out
+    assert frame["users"].tolist() == [40, 40]  # the last day has an event in its last hour, and so is whole
     assert pins.frame_hash(frame) == kept.answers[1].frame_hash
     page = done.page.read_text()
     assert "<script" not in page
@@ -110,9 +110,9 @@ def test_what_moved_is_named_and_why(project):
     found = moved.between(first.folder, second.folder)
     users = found.frame[(found.frame["answer"] == "funnel") & (found.frame["column"] == "users")]
     assert [*zip(users["row"], users["before"], users["after"], strict=True)] == [
-        ("1 user_joined", 35, 61), ("2 view", 35, 61),
+        ("1 user_joined", 40, 70), ("2 view", 40, 70),
     ]  # fmt: skip
-    assert "1 user_joined users: 35 → 61" in found.told()
+    assert "1 user_joined users: 40 → 70" in found.told()
     told = moved.why(first.folder, second.folder, names=["active"], store=str(project / "data/lake"))
     assert "late events" in told
 

@@ -84,7 +84,7 @@ def test_a_flipped_bit_anywhere_is_refused_by_every_reader(lake, reader, sorted_
     good, random_ = path.read_bytes(), random.Random(1)  # noqa: S311
     for bit in random_.sample(range(8 * len(good)), 3 if reader in {"copy", "expire", "merge"} else 12):
         flip(path, bit)
-        with pytest.raises(StoreCorrupt, match="doctor --scrub") as error:
+        with pytest.raises(StoreCorrupt, match="doctor --repair") as error:
             READERS[reader](LakeStore(lake.path))
         assert str(path) in str(error.value)
         path.write_bytes(good)

@@ -192,7 +192,7 @@ def test_a_flipped_byte_is_found_and_never_rewritten(lake):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     assert "was committed" in lake.scrub()[file.path]
-    with pytest.raises(StoreCorrupt, match="doctor --scrub"):
+    with pytest.raises(StoreCorrupt, match="doctor --repair"):
         lake.maintain()
 
 

@@ -12,7 +12,8 @@ from workbench.errors import GateFailed, InvalidArgument, ModelError
 
 if TYPE_CHECKING:
     from workbench.bench import Bench
-    from workbench.models.registry import Manifest, Registry
+    from workbench.models.manifests import Manifest
+    from workbench.models.registry import Registry
 
 models = typer.Typer(no_args_is_help=True, help="Models: train, compare, let serve, predict, measure what it did.")
 NameArgument = Annotated[str, typer.Argument(help="engagement, churn, ltv or next_action.")]
@@ -42,7 +43,7 @@ def _row(registry: Registry, name: str, version: str) -> tuple[str, ...]:
     try:
         serves, tried = (registry.turns(name, alias) for alias in ("champion", "challenger"))
     except ModelError as error:
-        return "!", name, version, "REFUSED", "", str(error), ""
+        return "!", name, version, "", "REFUSED", "", str(error), ""
     mark = "*" if serves and serves[-1].version == version else "+" if tried and tried[-1].version == version else ""
     try:
         manifest = registry.manifest(name, version)

@@ -12,6 +12,7 @@ import typer
 from workbench import config
 from workbench.cli.lakes import StoreOption, open_place
 from workbench.cli.show import columns
+from workbench.errors import StoreNotFound
 
 if TYPE_CHECKING:
     from workbench.pipeline.jobs import Schedule
@@ -44,7 +45,7 @@ def daemon(
 
     settings, jobs = config.load(), load(file)
     where = store or settings.store
-    place = open_place(store)
+    place = open_place(store, create=True)  # its jobs may be what ingests the first event
     place.close()
     running = Daemon(
         jobs, place.control, settings, logs=config.resolved(settings.products) / "logs",
@@ -67,10 +68,14 @@ def list_jobs(*, file: FileOption = None, store: StoreOption = None) -> None:
     """List the jobs: what each runs, when it is due next, and how its last run went."""
     from workbench.store import job_runs  # noqa: PLC0415
 
-    jobs, control, now = _load(file), open_place(store).control, datetime.now(UTC)
+    jobs, now = _load(file), datetime.now(UTC)
+    try:
+        control = open_place(store).control
+    except StoreNotFound:  # nothing has run yet, and a look makes no lake
+        control = None
     rows = []
     for job in jobs.jobs:
-        last = next(iter(job_runs.list_(control, limit=1, job=job.name)), None)
+        last = next(iter(job_runs.list_(control, limit=1, job=job.name)), None) if control else None
         due = job.cron.after(now).astimezone(job.cron.zone)
         told = f"{last.status} {last.at:%Y-%m-%d %H:%M}" if last and last.at else "never"
         rows.append((job.name, job.schedule, f"{due:%Y-%m-%d %H:%M %Z}", told, "workbench " + " ".join(job.command)))

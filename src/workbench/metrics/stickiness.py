@@ -128,7 +128,7 @@ def stickiness(
     >>> from workbench.testing import store_of
     >>> events = store_of({"ann": "view:0 view:1500", "bob": "view:9"}).snapshot()
     >>> stickiness(events, now="2026-01-07").frame["users"].tolist()
-    [1, 1, 0]
+    [1, 1]
     """
     span = coverage.span(snapshot, since, until, now, tz=tz)
     definition = StickinessDefinition(

@@ -13,17 +13,17 @@ not read at all.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Literal, Protocol, TypeVar
 
 from workbench.errors import ModelError
-from workbench.models import aliases
+from workbench.models import aliases, manifests
 from workbench.models.aliases import AliasError, Serials, Turn
+from workbench.models.manifests import Manifest
 from workbench.models.shelf import shelf
 from workbench.models.signing import Signer
 
@@ -38,7 +38,6 @@ SIGNATURE: Final = "manifest.sig"
 EXTRAS: Final = frozenset({"reference.json", "card.html"})
 """Files that a version may have beside those of its model: what its data looked like, and its card."""
 
-FORMAT: Final = 2
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VERSION: Final = re.compile(r"\d{8}-[0-9a-f]{12}")
 
@@ -59,49 +58,6 @@ class Model(Protocol):
 
 
 M = TypeVar("M", bound=Model)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """What one version is.
-
-    Attributes:
-        name: Of the model.
-        kind: Which class reads it.
-        trained_until: End of the data it saw, exclusive.
-        data_version: Version of the events.
-        features: Names, in order.
-        feature_version: Of their definition.
-        horizon_days: How far ahead it looks.
-        metrics: By name, out of time.
-        code: Hash of the code that trained it.
-        files: Checksum (SHA-256) by file name.
-        method: Which of several methods of its kind predicts, where there are several: of `ltv.METHODS`.
-        format: Of the manifest.
-    """
-
-    name: str
-    kind: str
-    trained_until: datetime
-    data_version: str
-    features: tuple[str, ...]
-    feature_version: str
-    horizon_days: int
-    metrics: dict[str, float]
-    code: str
-    files: dict[str, str]
-    method: str = ""
-    format: int = FORMAT
-
-    def to_json(self) -> bytes:
-        """Return the same bytes for equal manifests."""
-        fields = {**asdict(self), "trained_until": self.trained_until.isoformat()}
-        return json.dumps(fields, indent=1, sort_keys=True).encode()
-
-    @property
-    def version(self) -> str:
-        """The name of the version."""
-        return f"{self.trained_until:%Y%m%d}-{hashlib.sha256(self.to_json()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +216,7 @@ class Registry:
             raise ModelError(f"{self.shelf}/{home} is not signed with {self.signer.path}; train again or restore it")
         if f"-{hashlib.sha256(content).hexdigest()[:12]}" != version[8:]:
             raise ModelError(f"{self.shelf}/{home} is not what was published as {version}; train again or restore it")
-        return _parsed(name, f"{self.shelf}/{home}", content)
+        return manifests.parsed(name, f"{self.shelf}/{home}", content)
 
     def intact(self, name: str, version: str) -> tuple[Manifest, dict[str, bytes]]:
         """Return a version's manifest and files once every byte is verified; nothing of them was parsed.
@@ -319,17 +275,7 @@ class Registry:
         Raises:
             ModelError: One is missing, or its manifest is not what was published.
         """
-        one, other = (self.manifest(name, version) for version in (old, new))
-        facts = ("trained_until", "data_version", "feature_version", "horizon_days", "code", "kind", "method")
-        rows = [(what, str(getattr(one, what)), str(getattr(other, what))) for what in facts]
-        rows += [
-            (f"feature {feature}", *(("yes", "no") if feature in one.features else ("no", "yes")))
-            for feature in sorted(set(one.features) ^ set(other.features))
-        ]
-        for metric in sorted(one.metrics.keys() | other.metrics.keys()):
-            before, after = (each.metrics.get(metric, float("nan")) for each in (one, other))
-            rows.append((metric, f"{before:.4g}", f"{after:.4g}"))
-        return [row for row in rows if row[1] != row[2]]
+        return self.manifest(name, old).differences(self.manifest(name, new))
 
     def serving(self, model: type[M], name: str) -> Serving[M]:
         """Load the champion, or where it is not intact, the one that served before it.
@@ -372,18 +318,6 @@ class Serving(Generic[M]):
     model: M
     manifest: Manifest
     refused: tuple[str, ...] = ()
-
-
-def _parsed(name: str, place: str, content: bytes) -> Manifest:
-    try:
-        fields = json.loads(content)
-        fields["trained_until"] = datetime.fromisoformat(fields["trained_until"])
-        manifest = Manifest(**{**fields, "features": tuple(fields["features"])})
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{place} has no manifest of this Workbench: {error}") from error
-    if manifest.name != name or manifest.format != FORMAT:
-        raise ModelError(f"{place} is of model {manifest.name!r}, format {manifest.format}, not {name!r}, {FORMAT}")
-    return manifest
 
 
 def code_version() -> str:

@@ -215,7 +215,10 @@ def explanation(root: Path, damaged: Mapping[str, str]) -> str:
         f"{len(damaged)} file(s) of this version are not as they were committed; the first, {root / path}, is {reason}"
     )
     if all(reason == MISSING for reason in damaged.values()):
-        return f"{what}: if the version is old, vacuum has removed them, and the newest one can be opened"
+        return (
+            f"{what}: if the version is old, vacuum has removed them, and the newest one can be opened; else run "
+            "`workbench doctor --repair`"
+        )
     return f"{what}: restore them, or run `workbench doctor --repair`, with --from FILE if their export is still there"
 
 

@@ -1,6 +1,6 @@
 -- When events occurred, coarsely: where they begin and end, and where nothing happened for long.
--- In:  events; $latest (DateTime64), later events have a wrong clock.
--- Out: one row per UTC day with an event: first_at, last_at, events.
+-- in : events; $latest (DateTime64), later events have a wrong clock.
+-- out: one row per UTC day with an event: first_at, last_at, events.
 SELECT min(occurred_at) AS first_at, max(occurred_at) AS last_at, count(*) AS events
 FROM events
 WHERE occurred_at <= $latest
