@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 
 def lasting(days, horizon_days=28):
     """A history of sixty people who come once a fortnight."""
-    visits = " ".join(f"view:{day}" for day in range(0, days, 14))
+    visits = " ".join(f"view:{day}" for day in range(0, int(days), 14))
     return History(
         snapshot=store_of({f"user {number}": visits for number in range(60)}, unit=DAY).snapshot(),
         begin=START,

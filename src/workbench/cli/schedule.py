@@ -99,7 +99,7 @@ def now(
     from workbench.store import job_runs  # noqa: PLC0415
 
     job = _load(file).job(name)
-    run_id = job_runs.add(open_place(store).control, job.name, job.command, now=datetime.now(UTC))
+    run_id = job_runs.add(open_place(store, create=True).control, job.name, job.command, now=datetime.now(UTC))
     typer.echo(f"{job.name} is queued as {run_id}: `workbench runs show {run_id}`")
 
 
