@@ -18,7 +18,7 @@ WITH ever AS (
         count(DISTINCT raid_id) FILTER (WHERE event_type = 'raid_joined') AS raids,
         count(DISTINCT raid_id) FILTER (WHERE event_type = 'raid_joined' AND age <= 2419200000000) AS raids_28,
         count(DISTINCT intDiv(age - 1, 86400000000)) FILTER (WHERE event_type = 'purchase') AS purchase_days,
-        sum(value) FILTER (WHERE event_type = 'purchase') AS spend_usd,
+        round(sumKahan(value) FILTER (WHERE event_type = 'purchase'), 6) AS spend_usd,
         max(age) FILTER (WHERE event_type = 'purchase') / 86400e6 AS days_since_first_purchase,
         min(age) FILTER (WHERE event_type = 'purchase') / 86400e6 AS days_since_purchase,
         max(age) FILTER (WHERE event_type = 'wallet_connected') / 86400e6 AS days_since_wallet
@@ -42,7 +42,7 @@ WITH ever AS (
         count(*) FILTER (WHERE event_type = 'raid_action' AND day < 28) AS raid_actions_28,
         count(*) FILTER (WHERE event_type = 'ai_interaction' AND day < 28) AS ai_interactions_28,
         count(*) FILTER (WHERE event_type = 'purchase' AND day < 28) AS purchases_28,
-        sum(value) FILTER (WHERE event_type = 'purchase' AND day < 28) AS spend_usd_28
+        round(sumKahan(value) FILTER (WHERE event_type = 'purchase' AND day < 28), 6) AS spend_usd_28
     FROM known GROUP BY user_key
 )
 SELECT e.user_key AS user_key, e.user_id AS user_id,

@@ -4,6 +4,7 @@
 --
 -- Each part reads only the rows and columns that it needs, and none from the cutoff on: nothing later can leak in.
 -- A value of a million millions or more is a fault of its source: it would outweigh everybody.
+-- Money is added up with compensation and rounded, so that the order of rows leaves no trace in the last digit.
 -- Days are counted back from the cutoff (day 0 is the last 24 hours), so no time zone enters.
 WITH ever AS (
     SELECT user_key, any_value(user_id) AS user_id, min(occurred_at) AS first_at, max(occurred_at) AS last_at
@@ -19,7 +20,7 @@ WITH ever AS (
         count(DISTINCT raid_id) FILTER (event_type = 'raid_joined') AS raids,
         count(DISTINCT raid_id) FILTER (event_type = 'raid_joined' AND age <= 2419200000000) AS raids_28,
         count(DISTINCT (age - 1) // 86400000000) FILTER (event_type = 'purchase') AS purchase_days,
-        sum(value) FILTER (event_type = 'purchase') AS spend_usd,
+        round(fsum(value) FILTER (event_type = 'purchase'), 6) AS spend_usd,
         max(age) FILTER (event_type = 'purchase') / 86400e6 AS days_since_first_purchase,
         min(age) FILTER (event_type = 'purchase') / 86400e6 AS days_since_purchase,
         max(age) FILTER (event_type = 'wallet_connected') / 86400e6 AS days_since_wallet
@@ -37,17 +38,18 @@ WITH ever AS (
         count(*) FILTER (is_message AND day < 7) AS messages_7,
         count(*) FILTER (is_message AND day < 28) AS messages_28,
         -- The slope of a least-squares line through 28 daily counts, silent ones too: sum((x - 13.5)^2) is 1827.
-        sum(13.5 - day) FILTER (is_message AND day < 28) / 1827 AS message_frequency_trend,
+        sum(13.5 - day) FILTER (is_message AND day < 28) AS message_frequency_trend,
         count(*) FILTER (event_type = 'session_started' AND day < 7) AS sessions_7,
         count(*) FILTER (event_type = 'session_started' AND day < 28) AS sessions_28,
         count(*) FILTER (event_type = 'raid_action' AND day < 28) AS raid_actions_28,
         count(*) FILTER (event_type = 'ai_interaction' AND day < 28) AS ai_interactions_28,
         count(*) FILTER (event_type = 'purchase' AND day < 28) AS purchases_28,
-        sum(value) FILTER (event_type = 'purchase' AND day < 28) AS spend_usd_28
+        round(fsum(value) FILTER (event_type = 'purchase' AND day < 28), 6) AS spend_usd_28
     FROM known GROUP BY user_key, platform
 ), lately AS (
     SELECT user_key, bit_or(days) AS days, count(platform) FILTER (events_28 > 0) AS platforms_28,
-        sum(COLUMNS(* EXCLUDE (user_key, platform, days)))
+        sum(message_frequency_trend) / 1827 AS message_frequency_trend, round(fsum(spend_usd_28), 6) AS spend_usd_28,
+        sum(COLUMNS(* EXCLUDE (user_key, platform, days, message_frequency_trend, spend_usd_28)))
     FROM on_platform GROUP BY user_key
 )
 SELECT e.user_key, e.user_id,

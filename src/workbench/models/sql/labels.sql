@@ -6,10 +6,10 @@
 SELECT user_key, any_value(user_id) AS user_id,
     count(*) AS events,
     count(*) FILTER (event_type IN ('first_message', 'message_sent')) AS messages,
-    coalesce(sum(seconds) FILTER (seconds BETWEEN 0 AND 1e9), 0) / 3600 AS session_hours,
+    coalesce(round(fsum(seconds) FILTER (seconds BETWEEN 0 AND 1e9), 6), 0) / 3600 AS session_hours,
     count(DISTINCT raid_id) FILTER (event_type = 'raid_joined') AS raids,
     count(*) FILTER (event_type = 'ai_interaction') AS ai_interactions,
-    coalesce(sum(value / pow(1 + $discount, age / 31557600e6)) FILTER (event_type = 'purchase'), 0) AS value_usd,
+    coalesce(round(fsum(value / pow(1 + $discount, age / 31557600e6)) FILTER (event_type = 'purchase'), 6), 0) AS value_usd,
     arg_min(action, (age, action)) FILTER (action IS NOT NULL) AS action
 FROM (
     SELECT user_key, user_id, event_type, raid_id, CASE WHEN value > -1e12 AND value < 1e12 THEN value END AS value,

@@ -5,10 +5,13 @@
 --
 -- The bounds also drop NaN and infinity, which JSON text can smuggle into a number.
 SELECT user_key,
-    avg(measured) FILTER (event_type = 'session_ended' AND measured BETWEEN 0 AND 1e9) AS session_duration,
-    sum(measured) FILTER (event_type = 'session_ended' AND measured BETWEEN 0 AND 1e9) / 3600 AS session_hours_28,
-    avg(measured) FILTER (event_type = 'message_sentiment' AND measured BETWEEN -1e9 AND 1e9) AS sentiment,
-    avg(measured) FILTER (event_type = 'ai_interaction' AND measured BETWEEN -1e9 AND 1e9) AS ai_satisfaction,
+    round(fsum(measured) FILTER (event_type = 'session_ended' AND measured BETWEEN 0 AND 1e9), 6)
+        / count(measured) FILTER (event_type = 'session_ended' AND measured BETWEEN 0 AND 1e9) AS session_duration,
+    round(fsum(measured) FILTER (event_type = 'session_ended' AND measured BETWEEN 0 AND 1e9), 6) / 3600 AS session_hours_28,
+    round(fsum(measured) FILTER (event_type = 'message_sentiment' AND measured BETWEEN -1e9 AND 1e9), 6)
+        / count(measured) FILTER (event_type = 'message_sentiment' AND measured BETWEEN -1e9 AND 1e9) AS sentiment,
+    round(fsum(measured) FILTER (event_type = 'ai_interaction' AND measured BETWEEN -1e9 AND 1e9), 6)
+        / count(measured) FILTER (event_type = 'ai_interaction' AND measured BETWEEN -1e9 AND 1e9) AS ai_satisfaction,
     count(*) FILTER (failed) AS ai_errors_28
 FROM (
     SELECT user_key, event_type,
