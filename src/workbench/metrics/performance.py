@@ -177,21 +177,24 @@ def instants(micros: pd.Series[Any]) -> pd.Series[pd.Timestamp]:
 
 
 def times(frame: pd.DataFrame, asked: SpanDefinition) -> Chart:
-    """Draw response times over time: median, 95% and 99%; with segments, median and 95% of each."""
-    if "segment" in frame:
+    """Draw response times over time: median, 95% and 99%; with segments, 95% of each."""
+    by_segment = "segment" in frame
+    if by_segment:
         marks = tuple(
-            _line(rows, asked, name, f"{str(segment).replace('_', ' ')}, {label}")
-            for segment, rows in frame.groupby("segment")
-            for name, label in (("p50_ms", "median"), ("p95_ms", "95%"))
+            _line(rows, asked, "p95_ms", str(segment).replace("_", " ")) for segment, rows in frame.groupby("segment")
         )
     else:
         labels = {"p50_ms": "median", "p95_ms": "95%", "p99_ms": "99%"}
         marks = tuple(_line(frame, asked, name, label) for name, label in labels.items())
     known = frame["timed"].sum() > 0
     return Chart(
-        title="Response times", y_label="time to answer", x_scale="time", y_format="seconds",
-        marks=marks if known else (), note=note(asked),
-    )  # fmt: skip
+        title="Response times",
+        y_label="95% answered within" if by_segment else "time to answer",
+        x_scale="time",
+        y_format="seconds",
+        marks=marks if known else (),
+        note=note(asked),
+    )
 
 
 def _line(rows: pd.DataFrame, asked: SpanDefinition, column: str, label: str) -> Line:
