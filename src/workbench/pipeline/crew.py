@@ -47,6 +47,7 @@ class Crew:
         self.states = {name: TaskRun(task=name, status="waiting") for name in names}
         self._reason, self._begun, self._ended, self._tick = reason, begun, ended, tick
         self._started: dict[str, float] = {}
+        self._stopped: dict[str, float] = {}
         self._most = most or WORKERS
 
     def work(self, pipeline: Pipeline, names: Collection[str]) -> None:
@@ -89,9 +90,12 @@ class Crew:
         return sum(state.status in SETTLED for state in self.states.values()) > before
 
     def _build(self, pipeline: Pipeline, name: str) -> None:
-        """Build a task; its time counts from here, not from when it began to wait for a free processor."""
+        """Build a task, and take its time: without the wait for a free processor before, or for the others after."""
         self._started[name] = time.monotonic()
-        pipeline.build(name)
+        try:
+            pipeline.build(name)
+        finally:
+            self._stopped[name] = time.monotonic()
 
     def _collect(self, busy: dict[Future[None], str]) -> None:
         """Wait a moment for running tasks, and settle those that have ended."""
@@ -113,6 +117,7 @@ class Crew:
         self._ended(self.states[name])
 
     def _set(self, name: str, status: str, detail: str) -> None:
-        seconds = time.monotonic() - self._started[name] if name in self._started else 0.0
+        until = self._stopped.get(name, time.monotonic())
+        seconds = until - self._started[name] if name in self._started else 0.0
         self.states[name] = TaskRun(task=name, status=status, seconds=seconds, detail=detail)
         self._tick(self.states.values())
